@@ -1,0 +1,1 @@
+"""Credential sources: where a provider's secret comes from."""

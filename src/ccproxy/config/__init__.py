@@ -1,0 +1,1 @@
+"""The configuration: one file, checked whole, with errors that name the line."""

@@ -1,0 +1,59 @@
+"""All settings in one value: the composition of each package's own configuration model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from ccproxy.egress.config import EgressConfig
+from ccproxy.flows.config import FlowsConfig
+from ccproxy.gateway.config import GatewayConfig
+from ccproxy.providers.config import ProviderConfig
+from ccproxy.routing.config import TransformRule
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class HookEntry(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """A hook with parameters."""
+
+    hook: str
+    params: dict[str, Any] = {}
+
+
+class HooksConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The hooks of the two stages, by dotted path."""
+
+    inbound: list[str | HookEntry] = []
+    outbound: list[str | HookEntry] = []
+
+
+class InspectorConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Routing rules, and where the inspector will listen."""
+
+    port: Annotated[Port, Meta(description="Port of the web inspector.")] = 8083
+    transforms: Annotated[list[TransformRule], Meta(description="Routing rules, first match decides.")] = []
+
+
+class Settings(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What stands under `ccproxy:` in ccproxy.yaml."""
+
+    host: Annotated[str, Meta(description="Address the gateway binds. Beyond loopback it needs gateway.client_keys.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[Port, Meta(description="Port the gateway binds.")] = 4000
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="How much goes to the log.")
+    ] = "INFO"
+    providers: Annotated[
+        dict[str, ProviderConfig],
+        Meta(description="Providers by name. The key `sk-ant-oat-ccproxy-NAME` selects the provider NAME."),
+    ] = {}
+    hooks: Annotated[HooksConfig | list[str | HookEntry], Meta(description="Hooks; a flat list is the inbound stage.")] = (
+        HooksConfig()
+    )
+    inspector: InspectorConfig = InspectorConfig()
+    gateway: GatewayConfig = GatewayConfig()
+    egress: EgressConfig = EgressConfig()
+    flows: FlowsConfig = FlowsConfig()

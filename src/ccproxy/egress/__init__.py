@@ -1,0 +1,1 @@
+"""The only way out: everything that talks to providers."""

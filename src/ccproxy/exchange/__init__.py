@@ -1,0 +1,1 @@
+"""The per-request state: HTTP values, the route, the exchange itself."""

@@ -1,0 +1,84 @@
+"""The live state of one request: everything the steps of `gateway/handler.py` hand to one another.
+
+One object per request, created by the listener and finished by the recorder. Steps add to it; nothing else does.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ccproxy.exchange.http import Headers, Snapshot
+from ccproxy.exchange.route import Route
+
+Outcome = Literal["pending", "complete", "client_gone", "upstream_cut", "upstream_error", "refused", "failed"]
+
+
+def new_id() -> str:
+    """A new exchange id: 12 random hexadecimal digits."""
+    return secrets.token_hex(6)
+
+
+@dataclass(slots=True)
+class Client:
+    """Who asks. `key` is the name of the client key that was presented, or ""."""
+
+    address: str
+    port: int
+    user_agent: str = ""
+    key: str = ""
+
+
+@dataclass(slots=True)
+class Timings:
+    """Moments in seconds of the monotonic clock (0.0 = did not happen), except `started`, seconds since the epoch."""
+
+    started: float = 0.0
+    begin: float = 0.0
+    request_read: float = 0.0
+    upstream_sent: float = 0.0
+    upstream_head: float = 0.0
+    first_byte: float = 0.0
+    end: float = 0.0
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """Status and header fields of an answer, as received from the provider or as made by ccproxy."""
+
+    status: int
+    reason: str
+    headers: Headers
+    http_version: str = "1.1"
+
+
+@dataclass(slots=True)
+class Failure:
+    """Why an exchange did not end well: the error's kind and its one line."""
+
+    kind: str
+    message: str
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer, while they happen."""
+
+    id: str
+    client: Client
+    request: Snapshot
+    timings: Timings
+    door: Literal["gateway", "interceptor"] = "gateway"
+    dialect: str = ""
+    operation: str = ""
+    model: str = ""
+    streaming: bool = False
+    route: Route | None = None
+    credential: str = ""
+    forwarded: Snapshot | None = None
+    response: ResponseHead | None = None
+    outcome: Outcome = "pending"
+    failure: Failure | None = None
+    #: Secrets seen in this exchange (the client's key, the injected credential): the recorder removes them everywhere.
+    secrets: set[str] = field(default_factory=set, repr=False)

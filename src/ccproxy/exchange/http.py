@@ -1,0 +1,145 @@
+"""HTTP heads as immutable-by-habit values: names and values as bytes, in the order and case received.
+
+A proxy must not tidy: two headers of one name stay two, `X-Foo` stays `X-Foo`. Lookups ignore case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+Pair = tuple[bytes, bytes]
+
+#: RFC 9110 7.6.1 and the fields that only concern one connection.
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+
+class Headers:
+    """An ordered multi-map of header fields."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
+        self.pairs: list[Pair] = list(pairs)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self.pairs == other.pairs
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        # Names only: values may be credentials.
+        return f"Headers({[name.decode('latin-1') for name, _ in self.pairs]})"
+
+    def __contains__(self, name: bytes) -> bool:
+        wanted = name.lower()
+        return any(key.lower() == wanted for key, _ in self.pairs)
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first value of `name`, or None."""
+        wanted = name.lower()
+        for key, value in self.pairs:
+            if key.lower() == wanted:
+                return value
+        return None
+
+    def text(self, name: bytes) -> str:
+        """The first value of `name` as latin-1 text, or ""."""
+        value = self.get(name)
+        return "" if value is None else value.decode("latin-1")
+
+    def all(self, name: bytes) -> list[bytes]:
+        """Every value of `name`, in order."""
+        wanted = name.lower()
+        return [value for key, value in self.pairs if key.lower() == wanted]
+
+    def tokens(self, name: bytes) -> set[bytes]:
+        """The comma-separated members of every `name` field, lower case."""
+        return {token.strip().lower() for value in self.all(name) for token in value.split(b",") if token.strip()}
+
+    def without(self, names: Iterable[bytes]) -> Headers:
+        """A copy without the given (lower-case) names."""
+        drop = frozenset(names)
+        return Headers(pair for pair in self.pairs if pair[0].lower() not in drop)
+
+    def set(self, name: bytes, value: bytes) -> None:
+        """Replaces the first field called `name` where it stands, drops its repeats, or appends."""
+        wanted = name.lower()
+        kept: list[Pair] = []
+        done = False
+        for pair in self.pairs:
+            if pair[0].lower() != wanted:
+                kept.append(pair)
+            elif not done:
+                kept.append((pair[0], value))
+                done = True
+        if not done:
+            kept.append((name, value))
+        self.pairs = kept
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """Appends a field."""
+        self.pairs.append((name, value))
+
+    def copy(self) -> Headers:
+        """An independent copy."""
+        return Headers(self.pairs)
+
+    def end_to_end(self) -> Headers:
+        """A copy without the hop-by-hop fields, including those that `Connection` names."""
+        return self.without(HOP_BY_HOP | self.tokens(b"connection"))
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """A request as it was at one moment: what the client sent, or what went to the provider.
+
+    `target` is the origin-form request target (path and query) exactly as on the wire. `body` is None while the body
+    is streamed through and only its recorded part is known.
+    """
+
+    method: str
+    scheme: str
+    host: str
+    port: int
+    target: bytes
+    http_version: str
+    headers: Headers = field(default_factory=Headers)
+    body: bytes | None = b""
+
+    @property
+    def path(self) -> str:
+        """The target without its query, as text."""
+        return self.target.partition(b"?")[0].decode("latin-1")
+
+    @property
+    def query(self) -> bytes:
+        """The query without its question mark."""
+        return self.target.partition(b"?")[2]
+
+    @property
+    def url(self) -> str:
+        """The whole URL as text. May hold a `key=` credential: redact before you store or log it."""
+        default = 443 if self.scheme == "https" else 80
+        authority = f"[{self.host}]" if ":" in self.host else self.host
+        if self.port != default:
+            authority = f"{authority}:{self.port}"
+        return f"{self.scheme}://{authority}{self.target.decode('latin-1')}"

@@ -1,0 +1,1 @@
+"""The flow store: every exchange, recorded in one SQLite file."""

@@ -1,0 +1,1 @@
+"""The gateway: the listener that clients are pointed at."""

@@ -1,0 +1,51 @@
+"""Configuration of the gateway: the values of `gateway`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class DefaultUpstreams(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Where a request with the client's own credential goes, by the dialect it speaks. null refuses such requests."""
+
+    anthropic: str | None = "https://api.anthropic.com"
+    openai: Annotated[str | None, Meta(description="Chat Completions, Responses and the other OpenAI endpoints.")] = (
+        "https://api.openai.com"
+    )
+    gemini: str | None = "https://generativelanguage.googleapis.com"
+    codex: Annotated[str | None, Meta(description="`/backend-api/…` of a ChatGPT login.")] = "https://chatgpt.com"
+    code_assist: Annotated[str | None, Meta(description="`/v1internal:…` of a gemini-cli login.")] = (
+        "https://cloudcode-pa.googleapis.com"
+    )
+
+
+class GatewayConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """Limits and safety of the listener."""
+
+    default_upstreams: DefaultUpstreams = DefaultUpstreams()
+    client_keys: Annotated[
+        dict[str, str],
+        Meta(description="Keys that clients must present, by a name for each. Required to bind beyond loopback."),
+    ] = {}
+    allowed_hosts: Annotated[
+        list[str], Meta(description="Further Host names that clients may use, beside loopback and the bound address.")
+    ] = []
+    allowed_origins: Annotated[
+        list[str], Meta(description="Web origins whose pages may call the gateway. Default: none but its own.")
+    ] = []
+    max_header_bytes: Annotated[int, Meta(ge=1024, description="Largest request head.")] = 128 * 1024
+    max_headers: Annotated[int, Meta(ge=10, description="Most header fields of a request.")] = 500
+    max_body_bytes: Annotated[int, Meta(ge=1024, description="Largest request body.")] = 256 * 1024 * 1024
+    max_buffered_bytes: Annotated[
+        int, Meta(ge=1024, description="Most bytes of request bodies held in memory at once, over all requests.")
+    ] = 1024 * 1024 * 1024
+    max_exchanges: Annotated[int, Meta(ge=1, description="Most requests served at once; further ones get a 503.")] = 2000
+    header_seconds: Annotated[float, Meta(gt=0, description="Time a client has to send a request head.")] = 15.0
+    body_idle_seconds: Annotated[float, Meta(gt=0, description="Longest silence inside a request body.")] = 60.0
+    keepalive_seconds: Annotated[float, Meta(gt=0, description="How long an idle client connection is kept.")] = 75.0
+    drain_seconds: Annotated[float, Meta(ge=0, description="How long running answers may go on after SIGTERM.")] = 30.0
+    max_websocket_message_bytes: Annotated[int, Meta(ge=1024, description="Largest WebSocket message.")] = (
+        64 * 1024 * 1024
+    )

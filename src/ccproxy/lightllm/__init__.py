@@ -1,0 +1,1 @@
+"""Conversion between LLM dialects: pure, synchronous, without I/O."""

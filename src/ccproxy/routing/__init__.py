@@ -1,0 +1,1 @@
+"""Which dialect a client speaks, and where its request goes."""
