@@ -55,6 +55,12 @@ class BadRequest(CCProxyError):
     status = 400
 
 
+class Untranslatable(BadRequest):
+    """The request says something that the provider's dialect cannot say, and leaving it out would change its meaning."""
+
+    kind = "untranslatable"
+
+
 class Forbidden(CCProxyError):
     """The Host/Origin guard or the client-key check refused the request (401 or 403)."""
 

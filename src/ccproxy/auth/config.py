@@ -10,19 +10,32 @@ HeaderName = Annotated[
     str,
     Meta(
         description="Header that carries the credential; `authorization` sends it as Bearer, any other name as it is. "
-        "Default: what the provider type expects."
+        "Default: what the provider type expects.",
+        extra={"format": "header"},
     ),
 ]
+LoginFile = Annotated[str, Meta(min_length=1, description="File the login is kept in; `~` is the home directory.")]
+AccessPath = Annotated[str, Meta(min_length=1, description="Where the access token stands in the file, dotted.")]
+RefreshPath = Annotated[str, Meta(min_length=1, description="Where the refresh token stands in the file, dotted.")]
+ExpiryPath = Annotated[str, Meta(min_length=1, description="Where the time of expiry stands in the file, dotted.")]
+Endpoint = Annotated[
+    str, Meta(description="URL that renews the token. Default: the vendor's own.", extra={"format": "url"})
+]
+ClientId = Annotated[str, Meta(description="OAuth client the login belongs to. Default: the vendor's own.")]
+ClientSecret = Annotated[str, Meta(description="Secret of that client, where it has one.", extra={"secret": True})]
 
 
 class Command(Struct, tag="command", tag_field="type", forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Run a shell command and use what it prints."""
 
-    command: Annotated[str, Meta(min_length=1, description="Shell command; its standard output is the credential.")]
+    command: Annotated[
+        str,
+        Meta(min_length=1, description="Shell command; its standard output is the credential.", extra={"secret": True}),
+    ]
     header: HeaderName = ""
-    ttl_seconds: Annotated[float, Meta(ge=0, description="How long an output is used before the command runs again.")] = (
-        30.0
-    )
+    ttl_seconds: Annotated[
+        float, Meta(ge=0, description="How long an output is used before the command runs again.")
+    ] = 30.0
     timeout_seconds: Annotated[float, Meta(gt=0, description="The command is ended after this time.")] = 10.0
 
 
@@ -38,36 +51,36 @@ class AnthropicOAuth(
 ):
     """Share a Claude Code login."""
 
-    file_path: str = "~/.claude/.credentials.json"
-    access_path: str = "claudeAiOauth.accessToken"
-    refresh_path: str = "claudeAiOauth.refreshToken"
-    expiry_path: str = "claudeAiOauth.expiresAt"
+    file_path: LoginFile = "~/.claude/.credentials.json"
+    access_path: AccessPath = "claudeAiOauth.accessToken"
+    refresh_path: RefreshPath = "claudeAiOauth.refreshToken"
+    expiry_path: ExpiryPath = "claudeAiOauth.expiresAt"
     header: HeaderName = "authorization"
-    endpoint: str = ""
-    client_id: str = ""
-    client_secret: str = ""
+    endpoint: Endpoint = ""
+    client_id: ClientId = ""
+    client_secret: ClientSecret = ""
 
 
 class GoogleOAuth(Struct, tag="google_oauth", tag_field="type", forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Share a gemini-cli login."""
 
-    file_path: str = "~/.gemini/oauth_creds.json"
-    access_path: str = "access_token"
-    refresh_path: str = "refresh_token"
-    expiry_path: str = "expiry_date"
+    file_path: LoginFile = "~/.gemini/oauth_creds.json"
+    access_path: AccessPath = "access_token"
+    refresh_path: RefreshPath = "refresh_token"
+    expiry_path: ExpiryPath = "expiry_date"
     header: HeaderName = "authorization"
-    endpoint: str = ""
-    client_id: str = ""
-    client_secret: str = ""
+    endpoint: Endpoint = ""
+    client_id: ClientId = ""
+    client_secret: ClientSecret = ""
 
 
 class CodexOAuth(Struct, tag="codex_oauth", tag_field="type", forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Share a Codex login."""
 
-    file_path: str = "~/.codex/auth.json"
+    file_path: LoginFile = "~/.codex/auth.json"
     header: HeaderName = "authorization"
-    endpoint: str = ""
-    client_id: str = ""
+    endpoint: Endpoint = ""
+    client_id: ClientId = ""
 
 
 OAuth = AnthropicOAuth | GoogleOAuth | CodexOAuth

@@ -13,20 +13,24 @@ from ccproxy.providers.config import ProviderConfig
 from ccproxy.routing.config import TransformRule
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
+ProviderName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]*$", extra={"format": "name"})]
+HookPath = Annotated[str, Meta(extra={"format": "hook"})]
 
 
 class HookEntry(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """A hook with parameters."""
 
-    hook: str
-    params: dict[str, Any] = {}
+    hook: Annotated[HookPath, Meta(description="Dotted path of the hook.")]
+    params: Annotated[dict[str, Any], Meta(description="What the hook takes as its parameters.")] = {}
 
 
 class HooksConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The hooks of the two stages, by dotted path."""
 
-    inbound: list[str | HookEntry] = []
-    outbound: list[str | HookEntry] = []
+    inbound: Annotated[list[HookPath | HookEntry], Meta(description="Hooks that run before the route is chosen.")] = []
+    outbound: Annotated[
+        list[HookPath | HookEntry], Meta(description="Hooks that run on what goes to the provider.")
+    ] = []
 
 
 class InspectorConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -39,20 +43,24 @@ class InspectorConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
 class Settings(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """What stands under `ccproxy:` in ccproxy.yaml."""
 
-    host: Annotated[str, Meta(description="Address the gateway binds. Beyond loopback it needs gateway.client_keys.")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[
+        str,
+        Meta(
+            description="Address the gateway binds. Beyond loopback it needs gateway.client_keys.",
+            extra={"format": "bind"},
+        ),
+    ] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port the gateway binds.")] = 4000
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="How much goes to the log.")
     ] = "INFO"
     providers: Annotated[
-        dict[str, ProviderConfig],
+        dict[ProviderName, ProviderConfig],
         Meta(description="Providers by name. The key `sk-ant-oat-ccproxy-NAME` selects the provider NAME."),
     ] = {}
-    hooks: Annotated[HooksConfig | list[str | HookEntry], Meta(description="Hooks; a flat list is the inbound stage.")] = (
-        HooksConfig()
-    )
+    hooks: Annotated[
+        HooksConfig | list[HookPath | HookEntry], Meta(description="Hooks; a flat list is the inbound stage.")
+    ] = HooksConfig()
     inspector: InspectorConfig = InspectorConfig()
     gateway: GatewayConfig = GatewayConfig()
     egress: EgressConfig = EgressConfig()

@@ -13,12 +13,18 @@ class EgressConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     ca_file: Annotated[
         str, Meta(description="PEM file of further authorities to trust, beside the system's and certifi's.")
     ] = ""
-    proxy: Annotated[str, Meta(description="HTTP proxy for everything that goes out, `http://[user:pass@]host:port`.")] = ""
-    connect_seconds: Annotated[float, Meta(ge=0, description="Longest time to connect, TLS included. 0 = no limit.")] = 10.0
+    proxy: Annotated[
+        str,
+        Meta(
+            description="HTTP proxy for everything that goes out, `http://[user:pass@]host:port`.",
+            extra={"format": "proxy"},
+        ),
+    ] = ""
+    connect_seconds: Annotated[
+        float, Meta(ge=0, description="Longest time to connect, TLS included. 0 = no limit.")
+    ] = 10.0
     first_byte_seconds: Annotated[
         float, Meta(ge=0, description="Longest wait for an answer to begin. 0 = no limit.")
     ] = 600.0
-    idle_seconds: Annotated[
-        float, Meta(ge=0, description="Longest silence inside an answer. 0 = no limit.")
-    ] = 300.0
+    idle_seconds: Annotated[float, Meta(ge=0, description="Longest silence inside an answer. 0 = no limit.")] = 300.0
     max_connections: Annotated[int, Meta(ge=1, description="Most connections to providers at once.")] = 1000

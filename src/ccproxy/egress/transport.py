@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ccproxy.exchange.http import Headers
 
@@ -70,6 +70,7 @@ class UpstreamResponse(Protocol):
         ...
 
 
+@runtime_checkable
 class UpstreamSocket(Protocol):
     """An open WebSocket to an upstream."""
 
@@ -106,7 +107,7 @@ class Transport(Protocol):
     async def open_socket(
         self, request: UpstreamRequest, subprotocols: list[str], *, max_message: int
     ) -> UpstreamSocket | UpstreamResponse:
-        """Performs a WebSocket handshake. Returns the open socket, or the upstream's answer when it refused.
+        """Performs a WebSocket handshake. Returns the open socket, or the answer of an upstream that refused.
         Handshake headers (Sec-WebSocket-*, Connection, Upgrade) in `request.headers` are ignored. Raises UpstreamError."""
         ...
 

@@ -1,4 +1,8 @@
-"""A flow: what is kept of an exchange after it ended. Secrets are already gone from it."""
+"""A flow: what is kept of an exchange after it ended. Secrets are already gone from it.
+
+Moments are seconds since the epoch (0.0 = did not happen), durations seconds. The store fills in `seq`; a flow read as
+a summary has its sizes but empty bodies.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +15,51 @@ Pairs = list[tuple[str, str]]
 class Message:
     """One side of a recorded request or response.
 
-    `body` holds the bytes as on the wire after transfer-encoding (content-encoding untouched), at most the configured
-    number of them; `size` is how many there were. `headers` are redacted.
+    Attributes:
+        headers: names and values in the order received, redacted.
+        body: the bytes as on the wire after transfer-encoding (content-encoding untouched), at most the configured
+            number of them.
+        size: how many bytes there were.
+        truncated: `body` is only the beginning.
+        redacted: a secret was replaced in `body`, so it is not what was on the wire to the last byte.
+        timestamp_start, timestamp_end: first and last byte of the message.
     """
 
     headers: Pairs
     body: bytes
     size: int
     http_version: str = "1.1"
+    truncated: bool = False
+    redacted: bool = False
+    timestamp_start: float = 0.0
+    timestamp_end: float = 0.0
 
-    @property
-    def truncated(self) -> bool:
-        return len(self.body) < self.size
+    def header(self, name: str) -> str:
+        """The first value of `name` (lower case), or ""."""
+        length = len(name)
+        for key, value in self.headers:
+            if len(key) == length and key.lower() == name:
+                return value
+        return ""
 
 
 @dataclass(slots=True)
 class RequestRecord(Message):
-    """A request: the client's, or the one forwarded. Only `url` of the two may differ between them by design."""
+    """A request: the client's, or the one forwarded. `target` is path and query."""
 
     method: str = ""
     scheme: str = ""
     host: str = ""
     port: int = 0
     target: str = ""
+
+    @property
+    def url(self) -> str:
+        """The whole URL; the port is left out where it is the scheme's own."""
+        authority = f"[{self.host}]" if ":" in self.host else self.host
+        if self.port != (443 if self.scheme == "https" else 80):
+            authority = f"{authority}:{self.port}"
+        return f"{self.scheme}://{authority}{self.target}"
 
 
 @dataclass(slots=True)
@@ -42,8 +68,6 @@ class ResponseRecord(Message):
 
     status: int = 0
     reason: str = ""
-    timestamp_start: float = 0.0
-    timestamp_end: float = 0.0
 
 
 @dataclass(slots=True)
@@ -60,23 +84,49 @@ class Usage:
 
 @dataclass(slots=True)
 class WebSocketMessage:
-    """One message of a WebSocket. `at` is seconds since the epoch; `text` tells text from binary."""
+    """One message of a WebSocket. `at` is seconds since the epoch; `text` tells text from binary; `size` is the whole
+    message's, of which `body` may be the beginning."""
 
     from_client: bool
     text: bool
     body: bytes
+    size: int
     at: float
 
 
 @dataclass(slots=True)
+class WebSocketRecord:
+    """The messages of a WebSocket.
+
+    `count`, `size` and `last` (when the last one came) count every message; `messages` holds the beginning of the
+    conversation if `truncated`, and nothing in a summary.
+    """
+
+    messages: list[WebSocketMessage] = field(default_factory=list)
+    count: int = 0
+    size: int = 0
+    last: float = 0.0
+    truncated: bool = False
+    redacted: bool = False
+
+
+@dataclass(slots=True)
 class Flow:
-    """A recorded exchange."""
+    """A recorded exchange.
+
+    Attributes:
+        seq: its place in the store's order; 0 before it is stored.
+        model: the model the client asked for; `answer_model` the one the answer names.
+        ttfb: from the first byte of the request to the first of the answer, or None if none came.
+        reason: what decided the route; `credential`: the label of its source, never its value.
+    """
 
     id: str
     started: float
     duration: float
     door: str
     client_address: str
+    client_port: int
     client_key: str
     user_agent: str
     dialect: str
@@ -95,4 +145,6 @@ class Flow:
     forwarded: RequestRecord | None
     response: ResponseRecord | None
     usage: Usage | None = None
-    websocket: list[WebSocketMessage] = field(default_factory=list)
+    answer_model: str = ""
+    websocket: WebSocketRecord | None = None
+    seq: int = 0

@@ -6,17 +6,23 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+Url = Annotated[str, Meta(extra={"format": "url"})]
+
 
 class DefaultUpstreams(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Where a request with the client's own credential goes, by the dialect it speaks. null refuses such requests."""
 
-    anthropic: str | None = "https://api.anthropic.com"
-    openai: Annotated[str | None, Meta(description="Chat Completions, Responses and the other OpenAI endpoints.")] = (
+    anthropic: Annotated[Url | None, Meta(description="The Messages API and its siblings.")] = (
+        "https://api.anthropic.com"
+    )
+    openai: Annotated[Url | None, Meta(description="Chat Completions, Responses and the other OpenAI endpoints.")] = (
         "https://api.openai.com"
     )
-    gemini: str | None = "https://generativelanguage.googleapis.com"
-    codex: Annotated[str | None, Meta(description="`/backend-api/…` of a ChatGPT login.")] = "https://chatgpt.com"
-    code_assist: Annotated[str | None, Meta(description="`/v1internal:…` of a gemini-cli login.")] = (
+    gemini: Annotated[Url | None, Meta(description="`generateContent` and its siblings.")] = (
+        "https://generativelanguage.googleapis.com"
+    )
+    codex: Annotated[Url | None, Meta(description="`/backend-api/…` of a ChatGPT login.")] = "https://chatgpt.com"
+    code_assist: Annotated[Url | None, Meta(description="`/v1internal:…` of a gemini-cli login.")] = (
         "https://cloudcode-pa.googleapis.com"
     )
 
@@ -26,14 +32,19 @@ class GatewayConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
 
     default_upstreams: DefaultUpstreams = DefaultUpstreams()
     client_keys: Annotated[
-        dict[str, str],
-        Meta(description="Keys that clients must present, by a name for each. Required to bind beyond loopback."),
+        dict[str, Annotated[str, Meta(extra={"secret": True, "format": "client_key"})]],
+        Meta(
+            description="Keys that clients must present, by a name for each. Required to bind beyond loopback. "
+            "`openssl rand -hex 32` makes a good one."
+        ),
     ] = {}
     allowed_hosts: Annotated[
-        list[str], Meta(description="Further Host names that clients may use, beside loopback and the bound address.")
+        list[Annotated[str, Meta(extra={"format": "hostname"})]],
+        Meta(description="Further Host names that clients may use, beside loopback and IP addresses."),
     ] = []
     allowed_origins: Annotated[
-        list[str], Meta(description="Web origins whose pages may call the gateway. Default: none but its own.")
+        list[Annotated[str, Meta(extra={"format": "origin"})]],
+        Meta(description="Web origins whose pages may call the gateway. Default: none but its own."),
     ] = []
     max_header_bytes: Annotated[int, Meta(ge=1024, description="Largest request head.")] = 128 * 1024
     max_headers: Annotated[int, Meta(ge=10, description="Most header fields of a request.")] = 500
@@ -41,7 +52,9 @@ class GatewayConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
     max_buffered_bytes: Annotated[
         int, Meta(ge=1024, description="Most bytes of request bodies held in memory at once, over all requests.")
     ] = 1024 * 1024 * 1024
-    max_exchanges: Annotated[int, Meta(ge=1, description="Most requests served at once; further ones get a 503.")] = 2000
+    max_exchanges: Annotated[int, Meta(ge=1, description="Most requests served at once; further ones get a 503.")] = (
+        2000
+    )
     header_seconds: Annotated[float, Meta(gt=0, description="Time a client has to send a request head.")] = 15.0
     body_idle_seconds: Annotated[float, Meta(gt=0, description="Longest silence inside a request body.")] = 60.0
     keepalive_seconds: Annotated[float, Meta(gt=0, description="How long an idle client connection is kept.")] = 75.0

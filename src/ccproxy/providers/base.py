@@ -1,7 +1,7 @@
 """What a provider type declares, and a configured provider.
 
-A type (`anthropic`, `openai`, `gemini`, ...) is one registered value that says which dialect it speaks, where its
-operations live and how it likes its credential. Adding one is one file beside this one that defines `TYPE`.
+A type (`anthropic`, `openai`, `gemini`, ...) is one registered value that says which dialects it speaks, where its
+operations live and how it likes its credential. Adding one is one file in `kinds/`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ccproxy.auth.base import CredentialSource
+from ccproxy.auth.base import Credential, CredentialSource
+from ccproxy.errors import CredentialError
+
+Field = tuple[bytes, bytes]
 
 
-def bearer(value: str) -> tuple[bytes, bytes]:
-    """`Authorization: Bearer VALUE`."""
+def bearer(value: str) -> Field:
+    """`Authorization: Bearer VALUE`; a value that already names the scheme is left alone."""
     text = value if value.lower().startswith("bearer ") else f"Bearer {value}"
-    return b"authorization", text.encode("latin-1")
+    return b"Authorization", text.encode("latin-1", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +27,22 @@ class ProviderType:
 
     Attributes:
         name: the word in `type:`.
-        dialect: what it speaks: `anthropic`, `openai`, `openai_responses`, `gemini`.
-        host: the host used when the configuration gives none, or "" if it must.
-        path: the path of the dialect's main operation when the configuration gives none.
-        credential_header: header name and value for a secret when the configuration names no header.
-        in_process: answered inside ccproxy, no network.
-        needs_auth: a provider of this type without `auth` is a configuration error only when it is used.
+        dialects: what it speaks natively, its main dialect first; empty = every client dialect.
+        host: the host used when the configuration gives none; "" if it must.
+        path: the path of the main operation when the configuration gives none.
+        main: the end of that path that names the main operation (`/messages`); what stands before it is the base
+            under which the sibling operations are found.
+        credential_field: the header field for a secret when the configuration names no header.
+        in_process: answered inside ccproxy, without a network.
+        models: model names it is known to serve.
     """
 
     name: str
-    dialect: str
+    dialects: tuple[str, ...]
     host: str
     path: str
-    credential_header: Callable[[str], tuple[bytes, bytes]] = bearer
+    main: str
+    credential_field: Callable[[str], Field] = bearer
     in_process: bool = False
     models: tuple[str, ...] = ()
 
@@ -45,8 +51,10 @@ class ProviderType:
 class Provider:
     """A configured provider, ready for use.
 
-    `prefix` is the path before the dialect's own paths (`/anthropic` in `/anthropic/v1/messages`), `path` the template
-    of the main operation (may hold `{model}` and `{action}`), `query` what the base URL carries along.
+    Attributes:
+        path: template of the main operation's path; may hold `{model}` and `{action}`.
+        query: what the base URL carries along, without a question mark.
+        base: `path` without the main operation (`/anthropic/v1`): sibling operations stand beside it.
     """
 
     name: str
@@ -55,12 +63,40 @@ class Provider:
     host: str
     port: int
     path: str
+    base: str
     query: bytes = b""
-    prefix: str = ""
     source: CredentialSource | None = field(default=None, repr=False)
     verify: bool = True
     models: tuple[str, ...] = ()
 
+    def speaks(self, dialect: str) -> bool:
+        """Whether requests of `dialect` can go to it as they are."""
+        return not self.type.dialects or dialect in self.type.dialects
+
     @property
     def dialect(self) -> str:
-        return self.type.dialect
+        """Its main dialect, or "" if it speaks all."""
+        return self.type.dialects[0] if self.type.dialects else ""
+
+    @property
+    def origin(self) -> str:
+        """For people: `https://api.example.com`, with the port only where it is not the scheme's own."""
+        default = 443 if self.scheme == "https" else 80
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" if self.port == default else f"{self.scheme}://{host}:{self.port}"
+
+    def credential_fields(self, credential: Credential) -> list[Field]:
+        """The header fields that carry `credential`, companions included. Raises CredentialError if the secret cannot
+        stand in a header."""
+        if not credential.value.isascii() or not credential.value.isprintable():
+            raise CredentialError(
+                f"the credential of provider {self.name!r} holds characters that cannot stand in a header",
+                hint="check what its source prints",
+            )
+        if not credential.header:
+            first = self.type.credential_field(credential.value)
+        elif credential.header.lower() == "authorization":
+            first = bearer(credential.value)
+        else:
+            first = credential.header.encode("ascii"), credential.value.encode("ascii")
+        return [first, *credential.companions]

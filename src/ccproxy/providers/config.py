@@ -12,23 +12,33 @@ from ccproxy.auth.config import Auth
 class ProviderConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """A provider: where it is, what it speaks, how to authenticate."""
 
-    type: Annotated[str, Meta(description="Kind of provider: one of the registered types (see the list of types).")]
+    type: Annotated[str, Meta(description="Kind of provider: what it speaks and where it is, by default.")]
     host: Annotated[
-        str, Meta(description="Host name, reached by https on 443; `host:port` is allowed. Default: the type's own.")
+        str,
+        Meta(
+            description="Host name, reached by https on 443; `host:port` is allowed. Default: the type's own.",
+            extra={"format": "authority"},
+        ),
     ] = ""
     path: Annotated[
         str,
         Meta(
             description="Path of the main operation, for example `/anthropic/v1/messages`; `{model}` and `{action}` are "
-            "filled in from the request. Sibling operations (count_tokens, models, files) are found beside it."
+            "filled in from the request. Sibling operations (count_tokens, models, files) are found beside it. Default: "
+            "the type's own.",
+            extra={"format": "path"},
         ),
     ] = ""
     base_url: Annotated[
         str,
-        Meta(description="Instead of host: `http://` or `https://` URL with port, path prefix and query as needed."),
+        Meta(
+            description="Instead of host: `http://` or `https://` URL with port, path prefix and query as needed.",
+            extra={"format": "url"},
+        ),
     ] = ""
     auth: Annotated[
-        Auth | str | None, Meta(description="Where its credential comes from; a bare string is a shell command.")
+        Auth | Annotated[str, Meta(extra={"secret": True})] | None,
+        Meta(description="Where its credential comes from; a bare string is a shell command."),
     ] = None
     verify: Annotated[bool, Meta(description="Verify its TLS certificate. Only switch off for a test server.")] = True
     models: Annotated[list[str], Meta(description="Model names to list under `/v1/models`.")] = []

@@ -6,15 +6,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+Regex = Annotated[str, Meta(extra={"format": "regex"})]
+
 
 class TransformRule(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """A routing rule; the first one that matches decides. All given patterns must match (`re.search`)."""
 
     match_host: Annotated[
-        str | None, Meta(description="Regular expression for the Host or X-Forwarded-Host the client named.")
+        Regex | None, Meta(description="Regular expression for the Host or X-Forwarded-Host the client named.")
     ] = None
-    match_path: Annotated[str, Meta(description="Regular expression for the path.")] = ".*"
-    match_model: Annotated[str | None, Meta(description="Regular expression for the model in the request.")] = None
+    match_path: Annotated[Regex, Meta(description="Regular expression for the path.")] = ".*"
+    match_model: Annotated[Regex | None, Meta(description="Regular expression for the model in the request.")] = None
     action: Annotated[
         Literal["redirect", "passthrough", "transform"],
         Meta(

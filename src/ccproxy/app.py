@@ -1,0 +1,207 @@
+"""The composition root: settings become servers, stores, routes. Objects are wired here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from ccproxy import __version__
+from ccproxy.auth.base import CredentialSource
+from ccproxy.auth.build import build_source
+from ccproxy.config.load import LoadedConfig
+from ccproxy.config.settings import Settings
+from ccproxy.config.watch import ConfigWatcher
+from ccproxy.egress.demo import DemoTransport
+from ccproxy.egress.pooled import PooledTransport
+from ccproxy.egress.transport import Timeouts
+from ccproxy.flows.recorder import Recorder
+from ccproxy.flows.sqlite import SqliteStore
+from ccproxy.flows.store import store_path
+from ccproxy.gateway.guard import Guard
+from ccproxy.gateway.handler import Gateway
+from ccproxy.gateway.runtime import Runtime
+from ccproxy.gateway.server import Server
+from ccproxy.providers.registry import build_provider
+from ccproxy.routing.resolve import Router, compile_rules
+from ccproxy.util.aio import TaskGroupKeeper
+from ccproxy.util.clock import SystemClock
+
+_log = logging.getLogger("ccproxy")
+
+#: Settings that count only at the start, for the warning when they are edited.
+_AT_START = (
+    ("host", lambda s: s.host),
+    ("port", lambda s: s.port),
+    ("flows.path", lambda s: s.flows.path),
+    ("gateway.max_header_bytes", lambda s: s.gateway.max_header_bytes),
+    ("gateway.max_headers", lambda s: s.gateway.max_headers),
+    ("gateway.header_seconds", lambda s: s.gateway.header_seconds),
+    ("gateway.keepalive_seconds", lambda s: s.gateway.keepalive_seconds),
+    ("gateway.max_websocket_message_bytes", lambda s: s.gateway.max_websocket_message_bytes),
+)
+
+
+class Application:
+    """Everything that runs in one `ccproxy start`.
+
+    Args:
+        config: the configuration at the start.
+        reload: reads it again.
+    """
+
+    def __init__(self, config: LoadedConfig, reload: Callable[[], LoadedConfig]) -> None:
+        settings = config.settings
+        self._clock = SystemClock()
+        self._config = config
+        self._loaded_at = self._clock.wall()
+        self._begin = self._clock.mono()
+        self._sources: dict[str, tuple[object, CredentialSource | None]] = {}
+        self._network = PooledTransport(settings.egress)
+        self._retired: list[PooledTransport] = []
+        self._local = DemoTransport()
+        self._store: SqliteStore | None = None
+        if settings.flows.enabled:
+            self._store = SqliteStore(store_path(settings.flows), clock=self._clock, config=settings.flows)
+        self._recorder = Recorder(self._store, settings.flows, self._clock)
+        self._gateway = Gateway(self._runtime(settings), self._recorder, self._clock, self._health)
+        self._server = Server(self._gateway, settings.gateway)
+        self._watcher = ConfigWatcher(config, reload, self._apply)
+        self._tasks = TaskGroupKeeper()
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    async def run(self, on_ready: Callable[[list[str]], None]) -> None:
+        """Serves until a signal asks for the end. Raises CommandError if it cannot listen."""
+        settings = self._config.settings
+        urls = await self._server.start(settings.host, settings.port)
+        if self._store is not None:
+            self._store.start()
+        try:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._signalled)
+            loop.add_signal_handler(signal.SIGHUP, self._watcher.trigger)
+            self._tasks.spawn(self._watcher.run(), name="configuration watcher")
+            _log.info("ccproxy %s listens on %s", __version__, " ".join(urls))
+            on_ready(urls)
+            await self._stop.wait()
+            await self._server.drain(self._config.settings.gateway.drain_seconds, self._hurry)
+        finally:
+            await self._tasks.close()
+            for transport in (self._network, *self._retired, self._local):
+                await transport.close()
+            if self._store is not None:
+                await asyncio.to_thread(self._store.close)
+            _log.info("ccproxy has ended")
+
+    def _signalled(self) -> None:
+        """The first signal drains, the second ends what still runs, a third kills."""
+        if self._hurry.is_set():
+            os._exit(1)
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    def _apply(self, config: LoadedConfig) -> None:
+        """Takes a new configuration into use for requests to come. Raises our errors; then the old one stays."""
+        before, after = self._config.settings, config.settings
+        if after.egress != before.egress:
+            # Running answers hold on to the old connections, which close with them or as they idle.
+            self._retired.append(self._network)
+            self._network = PooledTransport(after.egress)
+        runtime = self._runtime(after)
+        self._gateway.use(runtime)
+        self._recorder.config = after.flows
+        if self._store is not None:
+            self._store.config = after.flows
+        logging.getLogger("ccproxy").setLevel(after.log_level)
+        late = [name for name, read in _AT_START if read(before) != read(after)]
+        if late:
+            _log.warning("restart ccproxy to use the new value of %s", ", ".join(late))
+        for warning in config.warnings:
+            _log.warning("%s", warning)
+        self._config = config
+        self._loaded_at = self._clock.wall()
+
+    def _runtime(self, settings: Settings) -> Runtime:
+        providers = {
+            name: build_provider(name, config, self._source(name, config.auth))
+            for name, config in settings.providers.items()
+        }
+        gateway, egress = settings.gateway, settings.egress
+        return Runtime(
+            config=gateway,
+            providers=providers,
+            router=Router(
+                providers,
+                compile_rules(settings.inspector.transforms),
+                msgspec.structs.asdict(gateway.default_upstreams),
+            ),
+            guard=Guard(
+                hosts=frozenset(host.lower() for host in gateway.allowed_hosts),
+                origins=frozenset(gateway.allowed_origins),
+                client_keys=gateway.client_keys,
+            ),
+            timeouts=Timeouts(egress.connect_seconds, egress.first_byte_seconds, egress.idle_seconds),
+            network=self._network,
+            local=self._local,
+        )
+
+    def _source(self, name: str, auth: object) -> CredentialSource | None:
+        """The credential source of a provider; one whose configuration is the same keeps what it has cached."""
+        known = self._sources.get(name)
+        if known is None or known[0] != auth:
+            known = (auth, build_source(auth, clock=self._clock, provider=name))  # type: ignore[arg-type]
+            self._sources[name] = known
+        return known[1]
+
+    def _health(self) -> dict[str, object]:
+        """The document of `/health`."""
+        settings = self._config.settings
+        problem = self._store.problem if self._store is not None else "switched off by flows.enabled"
+        return {
+            "status": "ok",
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime_seconds": round(self._clock.mono() - self._begin, 3),
+            "port": settings.port,
+            "exchanges": {"active": self._gateway.active, "total": self._gateway.total},
+            "recording": {"on": not problem and settings.flows.enabled, "problem": problem},
+            "config": {
+                "path": str(self._config.path or ""),
+                "loaded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._loaded_at)),
+                "problem": self._watcher.problem,
+            },
+            "providers": [
+                {
+                    "name": provider.name,
+                    "type": provider.type.name,
+                    "dialect": provider.dialect,
+                    "url": "" if provider.type.in_process else provider.origin + provider.path,
+                    "auth": provider.source.label if provider.source is not None else "",
+                }
+                for provider in self._gateway.runtime.providers.values()
+            ],
+        }
+
+
+async def serve(
+    config: LoadedConfig, *, reload: Callable[[], LoadedConfig], on_ready: Callable[[list[str]], None]
+) -> None:
+    """Runs the proxy until SIGTERM or SIGINT (a second one cuts running answers short); SIGHUP reads the
+    configuration again.
+
+    Args:
+        config: what to start with.
+        reload: reads the configuration again; raises ConfigError.
+        on_ready: called once with the URLs when requests are served.
+
+    Raises CommandError if an address cannot be bound, ConfigError if the settings cannot be put into use.
+    """
+    await Application(config, reload).run(on_ready)

@@ -1,0 +1,200 @@
+"""Start the proxy, in the foreground or with --detach in the background.
+
+The listener, its signals (SIGTERM drains and ends, a second one ends at once, SIGHUP reads the configuration again)
+and everything else of the running proxy are `ccproxy.app`; this module does what surrounds it: the configuration and
+the log, a port that is free or a message that names its holder, the run file, and what a person reads at the start.
+
+Detached: a child in its own session runs the same command with `--ready-fd`. Until it is ready it keeps the terminal,
+so its errors appear there and its exit code becomes ours; then it lets go of it and says so through the pipe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ccproxy import __version__
+from ccproxy.cli import output, ports, runfile
+from ccproxy.cli.context import CliContext
+from ccproxy.errors import CommandError
+from ccproxy.telemetry.text import printable
+from ccproxy.util.paths import state_dir
+
+if TYPE_CHECKING:
+    from ccproxy.config.load import LoadedConfig
+
+READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line says about settings."""
+
+    host: str | None
+    port: int | None
+    log_level: str | None
+
+    def settings(self) -> dict[str, object]:
+        """For the loader."""
+        given = {"host": self.host, "port": self.port, "log_level": self.log_level}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def arguments(self) -> list[str]:
+        """For another `ccproxy start`."""
+        return [word for name, value in self.settings().items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(1, 65535), metavar="N", help="Port to listen on, instead of the configured one."
+)
+@click.option("--host", metavar="ADDRESS", help="Address to listen on, instead of the configured one.")
+@click.option(
+    "--detach", "-d", is_flag=True, help="Return as soon as the proxy is ready; it goes on in the background."
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+    help="How much to log, instead of what is configured.",
+)
+@click.option("--ready-fd", type=int, hidden=True)
+@click.pass_obj
+def command(
+    ctx: CliContext, *, port: int | None, host: str | None, detach: bool, log_level: str | None, ready_fd: int | None
+) -> int:
+    """Start the proxy. It runs until Ctrl-C or `ccproxy stop`, and lets running answers finish.
+
+    An edited configuration file is picked up for new requests; so is SIGHUP. In the foreground the log goes to stderr
+    as well as to the log file.
+
+    \b
+    Exit codes: 0 ended as asked; 1 could not start (port taken, ...);
+    2 the configuration is invalid; 130 interrupted before it was ready.
+    """
+    overrides = Overrides(host, port, log_level)
+    config = ctx.load(overrides.settings())
+    ports.check_free(config.settings.host, config.settings.port)
+    if detach:
+        return _detach(ctx, overrides, config)
+    _serve(ctx, overrides, config, _announce_to(ready_fd) if ready_fd is not None else None)
+    return 0
+
+
+def _serve(
+    ctx: CliContext, overrides: Overrides, config: LoadedConfig, announce: Callable[[list[str]], None] | None
+) -> None:
+    """Runs the proxy until it ends. `announce` tells a launcher instead of a person that it is ready."""
+    import uvloop
+
+    from ccproxy.app import serve
+    from ccproxy.telemetry import logging
+
+    settings = config.settings
+    log = runfile.log_file_of(settings.port)
+    logging.setup(settings.log_level, log, console=announce is None, colour=output.colour(sys.stderr))
+    run = runfile.of_this_process(
+        host=settings.host, port=settings.port, version=__version__, config=config.path, log=log
+    )
+
+    def ready(urls: list[str]) -> None:
+        runfile.write(run)
+        if announce is None:
+            greet(urls, config, log)
+        else:
+            announce(urls)
+
+    try:
+        uvloop.run(serve(config, reload=lambda: ctx.load(overrides.settings()), on_ready=ready))
+    finally:
+        runfile.remove(run)
+
+
+def greet(urls: list[str], config: LoadedConfig, log: Path, *, pid: int | None = None) -> None:
+    """What a person needs to know when the proxy is ready: stdout; warnings on stderr."""
+    settings = config.settings
+    url = urls[0] if urls else f"http://{settings.host}:{settings.port}"
+    flows = settings.flows.path or state_dir() / "flows.db"
+    lines = [
+        ("listening", "  ".join(urls)),
+        ("configuration", output.tilde(config.path) if config.path else "none (`ccproxy init` writes one)"),
+        ("providers", ", ".join(settings.providers) or "none"),
+        ("log", output.tilde(log)),
+        ("flows", f"{output.tilde(flows)}  (`ccproxy flows list`)" if settings.flows.enabled else "not recorded"),
+    ]
+    output.say(f"ccproxy {__version__} is ready" + (f", pid {pid}" if pid else ""))
+    for name, value in lines:
+        output.say(f"  {name:<14} {printable(value)}")
+    output.say("Point a client at it:")
+    output.say("  ccproxy run -- claude")
+    output.say(f"  export ANTHROPIC_BASE_URL={url} OPENAI_BASE_URL={url}/v1 GOOGLE_GEMINI_BASE_URL={url}")
+    for warning in config.warnings:
+        output.note(f"warning: {printable(warning)}")
+    for name, provider in settings.providers.items():
+        if not provider.verify:
+            output.shout(
+                f"the TLS certificate of provider {printable(name)} is NOT VERIFIED (verify: false): whoever "
+                "stands between sees its credential and every request"
+            )
+
+
+def _announce_to(descriptor: int) -> Callable[[list[str]], None]:
+    """Tells the launcher at the other end of a pipe that the proxy is ready, after letting go of its terminal."""
+    os.set_inheritable(descriptor, False)
+
+    def announce(urls: list[str]) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        null = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(null, standard)
+        os.close(null)
+        os.write(descriptor, json.dumps(urls).encode())
+        os.close(descriptor)
+
+    return announce
+
+
+def _detach(ctx: CliContext, overrides: Overrides, config: LoadedConfig) -> int:
+    """Starts the proxy in the background and returns the exit code of its start."""
+    reader, writer = os.pipe()
+    line = [sys.executable, "-P", "-m", "ccproxy"]  # -P: a folder called ccproxy in the current directory is not us
+    if ctx.config_path is not None:
+        line += ["--config", str(ctx.config_path.absolute())]
+    line += ["start", *overrides.arguments(), "--ready-fd", str(writer)]
+    child = subprocess.Popen(line, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=(writer,))  # noqa: S603
+    os.close(writer)
+    log = runfile.log_file_of(config.settings.port)
+    with os.fdopen(reader, "rb") as pipe:
+        try:
+            answered = select.select([pipe], [], [], READY_SECONDS)[0]
+            message = pipe.read() if answered else b""
+        except KeyboardInterrupt:
+            child.terminate()
+            raise
+    if message:
+        greet(json.loads(message), config, log, pid=child.pid)
+        child.returncode = 0  # it goes on without us: nothing to wait for
+        return 0
+    if not answered:
+        child.terminate()
+        raise CommandError(
+            f"the proxy was not ready within {READY_SECONDS:g} seconds and was ended",
+            hint=f"its log is {output.tilde(log)}",
+        )
+    code = child.wait()
+    if code < 0:
+        raise CommandError(
+            f"the proxy was ended by {signal.Signals(-code).name} before it was ready",
+            hint=f"its log is {output.tilde(log)}",
+        )
+    return code or 1  # its own message is on the terminal already

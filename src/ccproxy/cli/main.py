@@ -1,0 +1,182 @@
+"""The `ccproxy` command: finds the commands, runs one, and turns every failure into one line and an exit code.
+
+Commands are the modules in `cli/commands/`; adding one is adding a file there. `ccproxy --help` reads the first line of
+each module's docstring from its source, without importing it, and only the invoked command's module is imported: the
+help of a tool used hundreds of times a day must not cost the import of a proxy.
+
+`main` is the error boundary. Exit codes: 0 done, 1 the command could not be carried out, 2 wrong usage or
+configuration, 70 a bug of ccproxy (the traceback goes to a file, or to stderr with `CCPROXY_DEBUG=1`), 130 interrupted.
+Commands document their own beyond these.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from click.shell_completion import CompletionItem
+
+from ccproxy import __version__
+from ccproxy.cli.context import CliContext
+from ccproxy.errors import CCProxyError, CommandError, ConfigError
+
+EXIT_USAGE = 2
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+_COMMANDS = "ccproxy.cli.commands"
+_DIRECTORY = Path(__file__).parent / "commands"
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _first_line(source: Path) -> str:
+    """The first line of a module's docstring, read without importing it."""
+    with source.open(encoding="utf-8") as file:
+        return file.readline().strip().removeprefix('"""').removesuffix('"""').strip()
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are the modules of a folder, imported when they are invoked."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(file.stem.replace("_", "-") for file in _DIRECTORY.glob("*.py") if not file.stem.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = importlib.import_module(f"{_COMMANDS}.{_module(cmd_name)}").command
+        assert isinstance(command, click.Command), f"{_COMMANDS}.{_module(cmd_name)} defines no command"
+        return command
+
+    def short_helps(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """Each command's name and its one line of help."""
+        return [(name, _first_line(_DIRECTORY / f"{_module(name)}.py")) for name in self.list_commands(ctx)]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(self.short_helps(ctx))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        commands = [
+            CompletionItem(name, help=line) for name, line in self.short_helps(ctx) if name.startswith(incomplete)
+        ]
+        # Options of the group itself; click's own method would import every command to complete a name.
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+@click.group(
+    name="ccproxy",
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`ccproxy COMMAND --help` says more about a command. Start with `ccproxy demo`, or `ccproxy init` and "
+    "`ccproxy start`.",
+)
+@click.option(
+    "--config",
+    "config_path",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="The configuration file. Default: ccproxy.yaml in $CCPROXY_CONFIG_DIR, else in ~/.config/ccproxy.",
+)
+@click.version_option(__version__, prog_name="ccproxy", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, config_path: Path | None) -> None:
+    """See, route and explain every call between LLM clients and LLM providers."""
+    ctx.obj = CliContext(config_path)
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _line(error: CCProxyError) -> str:
+    # A configuration error may have several lines; each of them is complete as it stands.
+    if isinstance(error, ConfigError) and "\n" in error.message:
+        return str(error)
+    return f"ccproxy: {error}"
+
+
+def _usage(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx else "ccproxy"
+    return f"ccproxy: {error.format_message().rstrip('.')} (see `{path} --help`)"
+
+
+def _crashed(error: Exception) -> None:
+    from ccproxy.telemetry import crash
+
+    if os.environ.get("CCPROXY_DEBUG"):
+        _say(crash.render(error))
+        where = "traceback above"
+    elif (path := crash.record(error)) is not None:
+        where = f"traceback in {path}"
+    else:
+        where = "set CCPROXY_DEBUG=1 to see the traceback"
+    _say(f"ccproxy: internal error: {crash.summary(error)} ({where})")
+
+
+def _silence_stdout() -> None:
+    """After the reader of a pipe has gone: what is still buffered goes nowhere, so that the exit is quiet."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Runs one command line (default: the process's own) and returns the exit code. Never raises, except SystemExit."""
+    try:
+        result: Any = cli.main(args, prog_name="ccproxy", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return EXIT_USAGE
+    except click.UsageError as error:
+        _say(_usage(error))
+        return EXIT_USAGE
+    except click.ClickException as error:
+        _say(f"ccproxy: {error.format_message()}")
+        return error.exit_code
+    except click.Abort as error:
+        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            return EXIT_INTERRUPTED
+        _say("ccproxy: nothing done")
+        return 1
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except ConfigError as error:
+        _say(_line(error))
+        return EXIT_USAGE
+    except CommandError as error:
+        _say(_line(error))
+        return error.exit_code
+    except CCProxyError as error:
+        _say(_line(error))
+        return 1
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            _crashed(error)
+            return EXIT_BUG
+        # The machine said no (permission, disk, a missing directory): for the user to mend, not a bug.
+        _say(f"ccproxy: {error.filename}: {error.strerror}")
+        return 1
+    except Exception as error:  # noqa: BLE001 - the boundary of the command line
+        _crashed(error)
+        return EXIT_BUG
+    return result if isinstance(result, int) else 0
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """The entry point of the `ccproxy` script."""
+    sys.exit(run(args))

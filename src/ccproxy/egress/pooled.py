@@ -1,0 +1,190 @@
+"""The way out over HTTP/1.1: pooled connections, shared by all clients, and an exact relay over them.
+
+From aiohttp come the connections (pool, name lookup, TLS, CONNECT) and the parser of answers. The request is written
+by ourselves and `aiohttp.ClientSession` is not used: it would send a method, a target and header fields that are not
+quite those it was given, add Content-Length to requests without a body, repeat requests at its own discretion, and
+cost twice the time. What is relied on are public names of `TCPConnector`, `Connection` and `ResponseHandler`.
+
+A request is repeated in one case only: the connection had been used before and turns out to be closed before a byte
+of the answer (providers close idle connections whenever they like), and its body can be sent again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from weakref import WeakSet
+
+import aiohttp
+from aiohttp import ClientRequest, ClientTimeout, TCPConnector
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from multidict import CIMultiDict
+from yarl import URL
+
+from ccproxy.egress import failures, keepalive
+from ccproxy.egress.config import EgressConfig
+from ccproxy.egress.proxy import parse_proxy
+from ccproxy.egress.response import PooledResponse
+from ccproxy.egress.sockets import open_socket
+from ccproxy.egress.tls import Trust
+from ccproxy.egress.transport import Timeouts, UpstreamRequest, UpstreamResponse, UpstreamSocket
+from ccproxy.egress.wire import encode_head
+from ccproxy.errors import Overloaded, UpstreamError
+
+#: Seconds an unused connection is kept. Less than the idle limit of common load balancers (60) and of node (5-72).
+KEEPALIVE = 25.0
+_MOST_ORIGINS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """A destination, with what every request to it shares."""
+
+    where: str
+    host: bytes
+    absolute: bytes
+    authorization: bytes
+    request: ClientRequest
+
+
+class PooledTransport:
+    """The `Transport` to real providers. One for the whole process and one configuration.
+
+    Raises ConfigError if `egress.proxy` cannot be used. A bad `egress.ca_file` is found by `tls.check_trust`, else when
+    the first https connection is made.
+    """
+
+    def __init__(self, config: EgressConfig) -> None:
+        self._config = config
+        self._proxy = parse_proxy(config.proxy)
+        self._trust = Trust(config)
+        self._connector: TCPConnector | None = None
+        self._closed = False
+        self._origins: dict[tuple[str, str, int, bool], _Origin] = {}
+        self._limits: dict[float, ClientTimeout] = {}
+        self._used: WeakSet[ResponseHandler] = WeakSet()
+        self._open = 0
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """Sends `request` and returns when the head of the answer is there.
+
+        Raises UpstreamError, UpstreamTimeout; BadRequest if the request is no valid message; ConfigError if
+        `egress.ca_file` is bad; and whatever an iterator body raises, as it is.
+        """
+        origin = self._origins.get((request.scheme, request.host, request.port, request.verify))
+        if origin is None:
+            origin = await self._origin(request)
+        body = request.body
+        head, length = encode_head(
+            request, origin.host, absolute=origin.absolute, proxy_authorization=origin.authorization
+        )
+        replayable = body is None or isinstance(body, bytes)
+        fresh = False
+        while True:
+            connection, protocol, reused = await self._connect(origin, request.timeouts, fresh=fresh)
+            response = PooledResponse(connection, protocol, origin.where, request.timeouts)
+            try:
+                await response.begin(request.method, head, body, length)
+            except UpstreamError:
+                if not (reused and replayable and response.untouched):
+                    raise
+                fresh = True
+            else:
+                return response
+
+    async def open_socket(
+        self, request: UpstreamRequest, subprotocols: list[str], *, max_message: int
+    ) -> UpstreamSocket | UpstreamResponse:
+        """Performs a WebSocket handshake; see `Transport.open_socket`."""
+        context = await self._trust.context(verify=request.verify) if request.scheme == "https" else None
+        return await open_socket(request, subprotocols, max_message=max_message, context=context, proxy=self._proxy)
+
+    async def close(self) -> None:
+        """Closes every connection, also those in use."""
+        self._closed = True
+        if self._connector is not None:
+            await self._connector.close()
+
+    async def _connect(
+        self, origin: _Origin, timeouts: Timeouts, *, fresh: bool
+    ) -> tuple[Connection, ResponseHandler, bool]:
+        """A connection, and whether it has been used before. `fresh` gives up the idle ones: one was found closed."""
+        connector = self._connector or self._make_connector()
+        limit = self._limits.get(timeouts.connect) or self._limit(timeouts.connect)
+        proxy = self._proxy.name if self._proxy else ""
+        while True:
+            try:
+                connection = await connector.connect(origin.request, [], limit)
+            except TimeoutError:
+                full = self._open if self._open >= self._config.max_connections else 0
+                raise failures.connect_timeout(origin.where, timeouts.connect, proxy=proxy, full=full) from None
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise failures.cannot_connect(error, origin.where, proxy) from error
+            protocol = connection.protocol
+            if protocol is None:
+                continue
+            reused = protocol in self._used
+            if reused and (fresh or protocol.should_close):
+                # should_close: something came unasked while it was idle; it would be taken for the next answer.
+                connection.close()
+                continue
+            if not reused:
+                self._used.add(protocol)
+            self._open += 1
+            connection.add_callback(self._let_go)
+            return connection, protocol, reused
+
+    def _let_go(self) -> None:
+        self._open -= 1
+
+    def _limit(self, connect: float) -> ClientTimeout:
+        if len(self._limits) >= _MOST_ORIGINS:
+            self._limits.clear()
+        # aiohttp rounds long limits up to whole seconds unless told not to.
+        limit = ClientTimeout(total=None, connect=connect or None, ceil_threshold=math.inf)
+        return self._limits.setdefault(connect, limit)
+
+    def _make_connector(self) -> TCPConnector:
+        if self._closed:
+            raise Overloaded("ccproxy is shutting down")
+        self._connector = TCPConnector(
+            limit=self._config.max_connections,
+            keepalive_timeout=KEEPALIVE,
+            resolver=aiohttp.ThreadedResolver(),
+            socket_factory=keepalive.new_socket,
+        )
+        return self._connector
+
+    async def _origin(self, request: UpstreamRequest) -> _Origin:
+        secure = request.scheme == "https"
+        where = f"[{request.host}]:{request.port}" if ":" in request.host else f"{request.host}:{request.port}"
+        context = await self._trust.context(verify=request.verify) if secure else True
+        try:
+            url = URL.build(scheme=request.scheme, host=request.host, port=request.port)
+            host = url.host_port_subcomponent or ""
+        except ValueError as error:
+            raise failures.cannot_connect(aiohttp.InvalidURL(where), where) from error
+        proxy = self._proxy
+        proxy_headers = CIMultiDict({"Host": host})
+        if proxy is not None and proxy.authorization:
+            proxy_headers["Proxy-Authorization"] = proxy.authorization
+        template = ClientRequest(
+            "GET",
+            url,
+            ssl=context,
+            proxy=URL(proxy.origin) if proxy else None,
+            proxy_headers=proxy_headers if proxy else None,
+        )
+        plainly = proxy is not None and not secure
+        origin = _Origin(
+            where=where,
+            host=host.encode("ascii"),
+            absolute=f"http://{host}".encode("ascii") if plainly else b"",
+            authorization=proxy.authorization.encode("ascii") if proxy is not None and plainly else b"",
+            request=template,
+        )
+        if len(self._origins) >= _MOST_ORIGINS:
+            self._origins.clear()
+        self._origins[(request.scheme, request.host, request.port, request.verify)] = origin
+        return origin

@@ -1,0 +1,141 @@
+"""Making flows go: what is too old or too much, and what a person clears; and giving the space back to the disk.
+
+Order is that of `seq`, never of a clock. By age a flow goes only if no flow before it is young enough to stay, so that
+a clock that was wrong for a while (in either direction) neither removes what is new nor keeps what is old for good.
+Everything happens in small transactions, so that another writer never waits long.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import batched
+
+from ccproxy.flows.config import FlowsConfig
+
+_PER_TRANSACTION = 200
+_PAGES_PER_STEP = 512
+_DAY = 86_400.0
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A write transaction: committed at the end, rolled back on any exception."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def enforce(connection: sqlite3.Connection, config: FlowsConfig, now: float) -> int:
+    """Deletes what the configuration does not keep, oldest first, and returns how many flows went.
+
+    Args:
+        now: seconds since the epoch.
+    """
+    deleted = 0
+    if config.keep_days:
+        deleted += _delete_up_to(connection, _last_expired(connection, now - config.keep_days * _DAY, now))
+    if config.keep_flows:
+        deleted += _delete_up_to(connection, _last_beyond(connection, config.keep_flows))
+    if config.keep_bytes:
+        while used_bytes(connection) > config.keep_bytes:
+            count = delete(connection, _oldest(connection, _PER_TRANSACTION))
+            if not count:
+                break
+            deleted += count
+    return deleted
+
+
+def free_pages(connection: sqlite3.Connection) -> int:
+    """Pages of the store's file that hold nothing."""
+    return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """Bytes of the store's file that hold something."""
+    pages, size = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))
+    return (pages - free_pages(connection)) * size
+
+
+def _last_expired(connection: sqlite3.Connection, cutoff: float, now: float) -> int:
+    """The newest flow that is to go by age, or 0. The search begins at the oldest and ends at the first that stays."""
+    row = connection.execute(
+        "SELECT seq FROM flow WHERE started BETWEEN ? AND ? ORDER BY seq LIMIT 1", (cutoff, now)
+    ).fetchone()
+    if row is None:
+        row = connection.execute("SELECT max(seq) FROM flow WHERE started < ?", (cutoff,)).fetchone()
+    else:
+        row = connection.execute("SELECT max(seq) FROM flow WHERE started < ? AND seq < ?", (cutoff, row[0])).fetchone()
+    return row[0] or 0
+
+
+def _last_beyond(connection: sqlite3.Connection, keep: int) -> int:
+    row = connection.execute("SELECT seq FROM flow ORDER BY seq DESC LIMIT 1 OFFSET ?", (keep,)).fetchone()
+    return row[0] if row else 0
+
+
+def _oldest(connection: sqlite3.Connection, count: int) -> list[int]:
+    return [row[0] for row in connection.execute("SELECT seq FROM flow ORDER BY seq LIMIT ?", (count,))]
+
+
+def _delete_up_to(connection: sqlite3.Connection, last: int) -> int:
+    deleted = 0
+    while True:
+        chosen = [seq for seq in _oldest(connection, _PER_TRANSACTION) if seq <= last]
+        if not chosen:
+            return deleted
+        deleted += delete(connection, chosen)
+
+
+def delete(connection: sqlite3.Connection, chosen: Sequence[int]) -> int:
+    """Deletes flows by `seq` and returns how many there were."""
+    deleted = 0
+    for some in batched(chosen, _PER_TRANSACTION, strict=False):
+        with transaction(connection):
+            marks = ", ".join("?" * len(some))
+            deleted += connection.execute(f"DELETE FROM flow WHERE seq IN ({marks})", some).rowcount  # noqa: S608
+    return deleted
+
+
+def delete_by_id(connection: sqlite3.Connection, ids: Sequence[str]) -> int:
+    """Deletes flows by their ids and returns how many there were."""
+    found: list[int] = []
+    for some in batched(ids, _PER_TRANSACTION, strict=False):
+        marks = ", ".join("?" * len(some))
+        found += [row[0] for row in connection.execute(f"SELECT seq FROM flow WHERE id IN ({marks})", some)]  # noqa: S608
+    return delete(connection, found)
+
+
+def delete_all(connection: sqlite3.Connection) -> int:
+    """Deletes every flow that is there at the start and returns how many there were."""
+    last = connection.execute("SELECT max(seq) FROM flow").fetchone()[0]
+    return _delete_up_to(connection, last or 0)
+
+
+def release_some(connection: sqlite3.Connection) -> None:
+    """Gives free pages back to the disk, a few at a time, once they are a quarter of the file. Free space below that
+    is used by the next flows anyway."""
+    free = free_pages(connection)
+    pages = int(connection.execute("PRAGMA page_count").fetchone()[0])
+    if free > _PAGES_PER_STEP and free * 4 > pages:
+        _vacuum(connection)
+
+
+def release_all(connection: sqlite3.Connection) -> None:
+    """Gives every free page back to the disk and empties the write-ahead log, as far as other users of the file allow."""
+    before = free_pages(connection) + 1
+    while 0 < (free := free_pages(connection)) < before:
+        before = free
+        _vacuum(connection)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _vacuum(connection: sqlite3.Connection) -> None:
+    # A statement that frees one page per step: it has to be run to its end.
+    connection.execute(f"PRAGMA incremental_vacuum({_PAGES_PER_STEP})").fetchall()

@@ -1,0 +1,194 @@
+"""The tables of the flow store, their versions, and opening the file for writing.
+
+One SQLite file, documented in docs/reference/flow-store.md. `PRAGMA user_version` is the number of migrations that
+have run; an older store is brought up to date in one transaction, a newer one and the file of another program are
+refused before anything is written to them. Deleting a row of `flow` deletes what belongs to it, by triggers, whoever
+does it: a body goes with the last message that refers to it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from ccproxy.errors import StoreError
+from ccproxy.util.fs import ensure_private_file
+
+#: "ccpx": tells a flow store from other SQLite files.
+APPLICATION_ID = 0x63637078
+
+_V1 = """
+CREATE TABLE body (
+    hash      BLOB NOT NULL PRIMARY KEY,
+    encoding  TEXT NOT NULL,
+    size      INTEGER NOT NULL,
+    data      BLOB NOT NULL
+);
+
+CREATE TABLE flow (
+    seq                 INTEGER PRIMARY KEY AUTOINCREMENT,
+    id                  TEXT NOT NULL UNIQUE,
+    started             REAL NOT NULL,
+    duration            REAL NOT NULL,
+    ttfb                REAL,
+    door                TEXT NOT NULL,
+    client_address      TEXT NOT NULL,
+    client_port         INTEGER NOT NULL,
+    client_key          TEXT NOT NULL,
+    user_agent          TEXT NOT NULL,
+    dialect             TEXT NOT NULL,
+    operation           TEXT NOT NULL,
+    model               TEXT NOT NULL,
+    answer_model        TEXT NOT NULL,
+    provider            TEXT NOT NULL,
+    action              TEXT NOT NULL,
+    reason              TEXT NOT NULL,
+    credential          TEXT NOT NULL,
+    streaming           INTEGER NOT NULL,
+    outcome             TEXT NOT NULL,
+    error_kind          TEXT NOT NULL,
+    error               TEXT NOT NULL,
+    input_tokens        INTEGER,
+    output_tokens       INTEGER,
+    cache_read_tokens   INTEGER,
+    cache_write_tokens  INTEGER,
+    reasoning_tokens    INTEGER
+);
+
+CREATE TABLE message (
+    flow          INTEGER NOT NULL,
+    role          TEXT NOT NULL CHECK (role IN ('request', 'forwarded', 'response', 'websocket')),
+    method        TEXT,
+    scheme        TEXT,
+    host          TEXT,
+    port          INTEGER,
+    target        TEXT,
+    status        INTEGER,
+    reason        TEXT,
+    http_version  TEXT,
+    headers       TEXT,
+    started       REAL NOT NULL,
+    ended         REAL NOT NULL,
+    size          INTEGER NOT NULL,
+    count         INTEGER,
+    truncated     INTEGER NOT NULL,
+    redacted      INTEGER NOT NULL,
+    body          BLOB,
+    PRIMARY KEY (flow, role)
+) WITHOUT ROWID;
+
+CREATE INDEX message_body ON message (body) WHERE body IS NOT NULL;
+
+CREATE TRIGGER flow_deleted AFTER DELETE ON flow BEGIN
+    DELETE FROM message WHERE flow = OLD.seq;
+END;
+
+CREATE TRIGGER message_deleted AFTER DELETE ON message WHEN OLD.body IS NOT NULL BEGIN
+    DELETE FROM body WHERE hash = OLD.body AND NOT EXISTS (SELECT 1 FROM message WHERE body = OLD.body);
+END;
+"""
+
+#: One script per version. A store that exists is never changed in any other way.
+MIGRATIONS: tuple[str, ...] = (_V1,)
+
+
+def open_for_writing(
+    path: Path, *, busy_seconds: float = 5.0, migrations: Sequence[str] = MIGRATIONS
+) -> sqlite3.Connection:
+    """Opens the store at `path`, creating or upgrading it as needed. The file and its companions are 0600.
+
+    The connection is in autocommit mode: transactions are begun and ended explicitly.
+
+    Args:
+        busy_seconds: how long to wait for another writer.
+        migrations: the scripts to bring the store to; for tests.
+
+    Raises StoreError for a store that this version must not touch, sqlite3.Error and OSError as they come.
+    """
+    ensure_private_file(path)
+    connection = sqlite3.connect(path, timeout=busy_seconds, autocommit=True, cached_statements=64)
+    try:
+        check(connection, path, newest=len(migrations))
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only takes effect in a new file
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 2000")
+        connection.execute("PRAGMA journal_size_limit = 16777216")
+        _migrate(connection, path, migrations)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The version of the store's schema; 0 for an empty file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check(connection: sqlite3.Connection, path: Path, *, newest: int = len(MIGRATIONS)) -> None:
+    """Raises StoreError unless the file is empty or a flow store of a version up to `newest`."""
+    found = version(connection)
+    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    if empty and found == 0 and application == 0:
+        return
+    if application != APPLICATION_ID:
+        raise StoreError(
+            f"{path} is an SQLite file of another program", hint="set flows.path to a file that ccproxy may create"
+        )
+    if found > newest:
+        raise StoreError(
+            f"the flow store {path} was written by a newer ccproxy (its version is {found}, this one knows {newest})",
+            hint="update ccproxy, or set flows.path to another file",
+        )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
+    if version(connection) == len(migrations):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        check(connection, path, newest=len(migrations))  # again: another process may have been here in the meantime
+        for script in migrations[version(connection) :]:
+            for statement in statements(script):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def statements(script: str) -> list[str]:
+    """The statements of a script, one by one (`executescript` would end the transaction they run in)."""
+    found: list[str] = []
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            found.append(pending.strip())
+            pending = ""
+    assert not pending.strip(), "a migration ends in the middle of a statement"
+    return found
+
+
+def problem(error: Exception, path: Path) -> str:
+    """What a failure of the store means for a person: what happened, where, what to do."""
+    if isinstance(error, StoreError):
+        return str(error)
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if isinstance(code, int) else None
+    if primary == sqlite3.SQLITE_FULL or "No space left" in str(error):
+        return f"the disk of the flow store {path} is full (free some space, or run `ccproxy flows clear`)"
+    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return f"the flow store {path} is damaged ({error}; move it away, and a new one is begun)"
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return f"another program keeps the flow store {path} locked"
+    if isinstance(error, OSError):
+        return f"the flow store {path} cannot be opened: {error.strerror or error}"
+    if primary in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+        return f"the flow store {path} cannot be written ({error}; check the permissions of the file and its directory)"
+    return f"the flow store {path} fails: {error}"

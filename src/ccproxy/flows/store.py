@@ -1,0 +1,36 @@
+"""The seam between what records flows and what keeps them, and where the store's file is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ccproxy.flows.config import FlowsConfig
+from ccproxy.util.paths import state_dir
+
+if TYPE_CHECKING:  # the command line comes here for `store_path` alone
+    import asyncio
+
+    from ccproxy.flows.model import Flow
+    from ccproxy.flows.redact import Scrubber
+
+
+class FlowStore(Protocol):
+    """Keeps flows. Never blocks and never raises: a store in trouble drops flows and says so in `problem`."""
+
+    @property
+    def problem(self) -> str:
+        """Why nothing is recorded at the moment, in one line, or ""."""
+        ...
+
+    def put(self, flow: Flow, scrubber: Scrubber) -> asyncio.Future[bool]:
+        """Takes a flow, from the event loop. The future tells when it is on disk (True) or will not be (False).
+
+        `scrubber` knows the secrets of the exchange, for the bodies that have to be decompressed to be cleaned.
+        """
+        ...
+
+
+def store_path(config: FlowsConfig) -> Path:
+    """The store's file: `flows.path` (relative to the state directory), or `flows.db` in the state directory."""
+    return state_dir() / Path(config.path or "flows.db").expanduser()

@@ -1,0 +1,263 @@
+"""The way of a request, from the client's first byte to the last one of its answer.
+
+    guard -> local endpoint? -> read the body -> route -> credential -> upstream -> relay -> record
+
+Every step is one call below; what it does stands in the module it comes from. Errors of our own tree become an answer
+in the client's dialect in one place (`Answer.fail`); a client that goes away cancels the whole way, which closes the
+upstream at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse
+from ccproxy.errors import CCProxyError, Overloaded, UpstreamError
+from ccproxy.exchange.exchange import Client, Exchange, Failure, ResponseHead, Timings, new_id
+from ccproxy.exchange.http import Headers, Snapshot
+from ccproxy.exchange.route import Route
+from ccproxy.flows.recorder import Recorder, Tape
+from ccproxy.gateway import endpoints
+from ccproxy.gateway.answer import Answer, Send
+from ccproxy.gateway.bodies import Budget, ClientGone, Receive, RequestBody
+from ccproxy.gateway.forward import requested_model
+from ccproxy.gateway.listener import EXTENSION, Connection
+from ccproxy.gateway.log import log_exchange
+from ccproxy.gateway.runtime import Runtime
+from ccproxy.gateway.steps import admit, facts, note_failure, prepare
+from ccproxy.gateway.websocket import relay_websocket
+from ccproxy.routing.detect import Operation, detect
+from ccproxy.routing.sentinel import Presented
+from ccproxy.util.clock import Clock
+
+_log = logging.getLogger("ccproxy.gateway")
+
+
+class Gateway:
+    """The ASGI application.
+
+    Args:
+        runtime: what the configuration says at the start.
+        recorder: where exchanges go.
+        clock: the time.
+        health: makes the document of `/health`.
+    """
+
+    def __init__(
+        self, runtime: Runtime, recorder: Recorder, clock: Clock, health: Callable[[], dict[str, object]]
+    ) -> None:
+        self.runtime = runtime
+        self.active = 0
+        self.total = 0
+        self._recorder = recorder
+        self._clock = clock
+        self._health = health
+        self._budget = Budget(runtime.config.max_buffered_bytes)
+
+    def use(self, runtime: Runtime) -> None:
+        """Takes a new configuration for the requests to come."""
+        self.runtime = runtime
+        self._budget.limit = runtime.config.max_buffered_bytes
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            connection: Connection = scope["extensions"][EXTENSION]
+            if connection.target in endpoints.HEALTH:
+                await endpoints.health(self.runtime, connection, scope, send, self._health)
+            else:
+                await self._exchange(scope, connection, receive, send)
+        elif scope["type"] == "websocket":
+            await relay_websocket(self.runtime, self._recorder, self._clock, scope, receive, send)
+
+    async def _exchange(self, scope: Any, connection: Connection, receive: Receive, send: Send) -> None:
+        """One exchange, whatever becomes of it."""
+        runtime = self.runtime
+        exchange = begin(scope, connection, self._clock)
+        answer = Answer(send, connection, exchange, scope["http_version"])
+        tape = self._recorder.open(exchange)
+        task = asyncio.current_task()
+        if task is not None:
+            connection.on_lost = task.cancel
+        self.active += 1
+        self.total += 1
+        body: RequestBody | None = None
+        endable = True
+        try:
+            if self.active > runtime.config.max_exchanges:
+                raise Overloaded("too many requests at once", hint="the limit is gateway.max_exchanges")
+            credentials = admit(runtime, exchange)
+            body = RequestBody(
+                receive,
+                exchange.request.headers,
+                limit=runtime.config.max_body_bytes,
+                idle=runtime.config.body_idle_seconds,
+                budget=self._budget,
+            )
+            await self._serve(runtime, exchange, credentials, body, answer, tape)
+            exchange.outcome = "complete" if exchange.outcome == "pending" else exchange.outcome
+        except CCProxyError as error:
+            note_failure(exchange, error)
+            endable = await answer.fail(error, close=body is None or not body.complete)
+        except (asyncio.CancelledError, ClientGone):
+            exchange.outcome = "client_gone" if connection.lost else "failed"
+            if not connection.lost:
+                exchange.failure = Failure("shutdown", "ccproxy shut down before the answer was complete")
+                connection.abort()
+            endable = False
+        except Exception:  # noqa: BLE001 - the boundary of one exchange
+            _log.exception("exchange %s failed inside ccproxy", exchange.id)
+            internal = CCProxyError("an internal error; the log has the details")
+            note_failure(exchange, internal)
+            endable = not answer.started and await answer.fail(internal, close=True)
+            if not endable:
+                connection.abort()
+        finally:
+            connection.on_lost = None
+            # A client that left while the last step ended has asked for a cancellation that is of no use any more.
+            while task is not None and task.cancelling():
+                task.uncancel()
+            self.active -= 1
+            if body is not None:
+                body.release()
+        exchange.timings.end = self._clock.mono()
+        await tape.finish()
+        if endable:
+            await answer.end()
+        log_exchange(exchange)
+
+    async def _serve(
+        self,
+        runtime: Runtime,
+        exchange: Exchange,
+        credentials: Presented,
+        body: RequestBody,
+        answer: Answer,
+        tape: Tape,
+    ) -> None:
+        """The steps for a request that was let in."""
+        request = exchange.request
+        operation = detect(request.path, request.query, request.headers)
+        exchange.dialect, exchange.operation, exchange.model = operation.dialect, operation.name, operation.model
+        if endpoints.answers_models(operation, request, credentials):
+            exchange.route = Route(action="local", reason="model list")
+            status, headers, document = endpoints.models(runtime, operation)
+            exchange.response = ResponseHead(status, "OK", headers)
+            tape.response_chunk(document)
+            await answer.reply(status, headers, document)
+            return
+        content = await self._read(request, operation, body)
+        exchange.timings.request_read = self._clock.mono()
+        if content and not exchange.model:
+            exchange.model = requested_model(request.headers, content)
+        route = runtime.router.resolve(facts(exchange, operation, credentials))
+        exchange.route = route
+        upstream = await self._send(runtime, exchange, route, content, body, tape)
+        try:
+            await self._relay(exchange, operation, upstream, answer, tape)
+        finally:
+            await upstream.close()
+
+    async def _read(self, request: Snapshot, operation: Operation, body: RequestBody) -> bytes | None:
+        """The whole body if it is a JSON document, None if it is to stream through."""
+        if body.complete:
+            request.body = b""
+            return b""
+        kind = request.headers.text(b"content-type").lower()
+        if "json" in kind or (operation.generates and not kind.startswith("multipart/")):
+            request.body = await body.read()
+            return request.body
+        request.body = None
+        return None
+
+    async def _send(
+        self,
+        runtime: Runtime,
+        exchange: Exchange,
+        route: Route,
+        content: bytes | None,
+        body: RequestBody,
+        tape: Tape,
+    ) -> UpstreamResponse:
+        """Makes the request for the upstream, sends it, and waits for the head of the answer."""
+        provider = runtime.providers.get(route.provider)
+        headers, content = await prepare(exchange, route, provider, content)
+        outgoing: bytes | AsyncIterator[bytes] | None = content or (b"" if body.expected else None)
+        if content is None:
+            outgoing = body.stream(tape.request_chunk)
+        exchange.timings.upstream_sent = self._clock.mono()
+        response = await runtime.transport(provider).send(
+            UpstreamRequest(
+                method=exchange.request.method,
+                scheme=route.scheme,
+                host=route.host,
+                port=route.port,
+                target=route.target,
+                headers=headers,
+                body=outgoing,
+                timeouts=runtime.timeouts,
+                verify=provider.verify if provider is not None else True,
+            )
+        )
+        exchange.timings.upstream_head = self._clock.mono()
+        return response
+
+    async def _relay(
+        self, exchange: Exchange, operation: Operation, upstream: UpstreamResponse, answer: Answer, tape: Tape
+    ) -> None:
+        """Passes the answer on as it comes."""
+        if not 200 <= upstream.status <= 599:
+            raise UpstreamError(f"{_upstream_name(exchange)} answered with the unusable status {upstream.status}")
+        head = ResponseHead(upstream.status, upstream.reason, upstream.headers, upstream.http_version)
+        exchange.response = head
+        kind = head.headers.text(b"content-type").lower()
+        exchange.streaming = kind.startswith("text/event-stream")
+        if operation.generates and kind.startswith("text/html"):
+            await self._refuse_page(exchange, upstream, tape)
+        await answer.begin(head)
+        async for chunk in upstream.chunks():
+            if not exchange.timings.first_byte:
+                exchange.timings.first_byte = self._clock.mono()
+            tape.response_chunk(chunk)
+            await answer.write(chunk)
+
+    async def _refuse_page(self, exchange: Exchange, upstream: UpstreamResponse, tape: Tape) -> None:
+        """A web page in place of a model's answer (a gateway's error page, a login wall) becomes a clear error; the
+        page itself is recorded."""
+        async for chunk in upstream.chunks():
+            tape.response_chunk(chunk)
+        status = upstream.status
+        raise UpstreamError(
+            f"{_upstream_name(exchange)} answered {status} with a web page instead of an API answer",
+            hint=f"ccproxy flows show {exchange.id} has the page; check the provider's host and path",
+            status=status if status >= 400 else 502,
+        )
+
+
+def begin(scope: Any, connection: Connection, clock: Clock) -> Exchange:
+    """The exchange of a request whose head has arrived."""
+    headers = Headers(connection.pairs)
+    address, port = scope["client"] or ("", 0)
+    host, local_port = scope["server"] or ("", 0)
+    return Exchange(
+        id=new_id(),
+        client=Client(address=address, port=port, user_agent=headers.text(b"user-agent")),
+        request=Snapshot(
+            method=scope["method"],
+            scheme="http",
+            host=host,
+            port=local_port or 0,
+            target=connection.target,
+            http_version=scope["http_version"],
+            headers=headers,
+            body=None,
+        ),
+        timings=Timings(started=clock.wall(), begin=clock.mono()),
+    )
+
+
+def _upstream_name(exchange: Exchange) -> str:
+    route = exchange.route
+    return (route.provider or route.host) if route is not None else "the upstream"

@@ -1,0 +1,37 @@
+"""What one configuration makes of the gateway: built whole, swapped whole when the file changes.
+
+A request keeps the runtime it began with, so a reload never touches a running stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ccproxy.egress.transport import Timeouts, Transport
+from ccproxy.gateway.config import GatewayConfig
+from ccproxy.gateway.guard import Guard
+from ccproxy.providers.base import Provider
+from ccproxy.routing.resolve import Router
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The parts that depend on the configuration.
+
+    Attributes:
+        network: the way to real providers.
+        local: the way to providers of an in-process type.
+    """
+
+    config: GatewayConfig
+    providers: Mapping[str, Provider]
+    router: Router
+    guard: Guard
+    timeouts: Timeouts
+    network: Transport
+    local: Transport
+
+    def transport(self, provider: Provider | None) -> Transport:
+        """The transport that reaches `provider` (None: a default upstream)."""
+        return self.local if provider is not None and provider.type.in_process else self.network

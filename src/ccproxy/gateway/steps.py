@@ -1,0 +1,80 @@
+"""Steps that requests and WebSockets share: letting in, asking the router, making what goes out, noting a failure."""
+
+from __future__ import annotations
+
+from ccproxy.errors import CCProxyError, UpstreamCut, UpstreamError
+from ccproxy.exchange.exchange import Exchange, Failure
+from ccproxy.exchange.http import Headers
+from ccproxy.exchange.route import Route
+from ccproxy.gateway.forward import forward_headers, forwarded_snapshot, set_model
+from ccproxy.gateway.runtime import Runtime
+from ccproxy.providers.base import Field, Provider
+from ccproxy.routing.detect import Operation, detect
+from ccproxy.routing.resolve import Facts
+from ccproxy.routing.sentinel import Presented, presented
+
+
+def admit(runtime: Runtime, exchange: Exchange) -> Presented:
+    """Lets the request in, or raises. Sets the dialect first, so that a refusal is in the client's own."""
+    request = exchange.request
+    exchange.dialect = detect(request.path, request.query, request.headers).dialect
+    credentials = presented(request.headers, request.query)
+    exchange.secrets.update(credentials.secrets)
+    runtime.guard.check_host(request.headers, request.http_version)
+    runtime.guard.check_origin(request.headers)
+    exchange.client.key = runtime.guard.check_key(request.headers, credentials.client_key)
+    return credentials
+
+
+def facts(exchange: Exchange, operation: Operation, credentials: Presented) -> Facts:
+    """What the router is to decide on."""
+    request = exchange.request
+    return Facts(
+        target=request.target,
+        path=request.path,
+        query=request.query,
+        hosts=_hosts(request.headers),
+        operation=operation,
+        model=exchange.model,
+        sentinel=credentials.sentinel,
+    )
+
+
+async def prepare(
+    exchange: Exchange, route: Route, provider: Provider | None, content: bytes | None
+) -> tuple[Headers, bytes | None]:
+    """Header fields and body for the upstream; fetches the provider's credential. Also notes both on the exchange.
+
+    Raises CredentialError, and BadRequest where the model cannot be set.
+    """
+    fields: list[Field] | None = None if route.keep_credential else []
+    if fields is not None and provider is not None and provider.source is not None:
+        credential = await provider.source.get()
+        exchange.secrets.add(credential.value)
+        exchange.secrets.update(value.decode("latin-1") for _, value in credential.companions)
+        exchange.credential = provider.source.label
+        fields = provider.credential_fields(credential)
+    headers = forward_headers(exchange.request.headers, fields)
+    # Gemini's model stands in the path, where the router has put the new one.
+    if content and route.model and exchange.operation != "generate":
+        content = set_model(headers, content, route.model)
+    exchange.forwarded = forwarded_snapshot(exchange.request, route, headers, content)
+    return headers, content
+
+
+def note_failure(exchange: Exchange, error: CCProxyError) -> None:
+    """Keeps the failure on the exchange and says how it ended."""
+    exchange.failure = Failure(error.kind, str(error))
+    if isinstance(error, UpstreamError):
+        exchange.outcome = "upstream_cut" if isinstance(error, UpstreamCut) else "upstream_error"
+    else:
+        exchange.outcome = "failed" if error.status == 500 else "refused"
+
+
+def _hosts(headers: Headers) -> tuple[str, ...]:
+    """The host names a client may have meant, without ports, for `match_host`."""
+    found = []
+    for value in (headers.text(b"host"), headers.text(b"x-forwarded-host")):
+        host, _, port = value.rpartition(":")
+        found.append(host if host and port.isdigit() else value)
+    return tuple(host for host in found if host)

@@ -1,0 +1,188 @@
+"""WebSockets: the same way as for a request (guard, route, credential), then messages in both directions.
+
+The upstream is dialled before the client's handshake is answered, so that a refusal (a status the client may take as
+"use HTTP instead") and the upstream's handshake fields reach the client as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from uvicorn.protocols.utils import ClientDisconnected
+
+from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse, UpstreamSocket
+from ccproxy.errors import CCProxyError
+from ccproxy.exchange.exchange import Client, Exchange, Failure, ResponseHead, Timings, new_id
+from ccproxy.exchange.http import Headers, Snapshot
+from ccproxy.flows.recorder import Recorder, Tape
+from ccproxy.gateway.answer import Send, outgoing
+from ccproxy.gateway.bodies import Receive
+from ccproxy.gateway.log import log_exchange
+from ccproxy.gateway.replies import error_document, error_headers
+from ccproxy.gateway.runtime import Runtime
+from ccproxy.gateway.steps import admit, facts, note_failure, prepare
+from ccproxy.routing.detect import detect
+from ccproxy.util.clock import Clock
+
+_log = logging.getLogger("ccproxy.gateway")
+
+#: Close codes that stand for "no code" and "connection broken" and may not be sent (RFC 6455 7.4.1).
+_NO_CODE, _BROKEN = 1005, 1006
+#: Fields of the handshake itself, which the listener writes.
+_HANDSHAKE = frozenset(
+    {b"sec-websocket-accept", b"sec-websocket-protocol", b"sec-websocket-extensions", b"content-length", b"date"}
+)
+
+
+async def relay_websocket(
+    runtime: Runtime, recorder: Recorder, clock: Clock, scope: Any, receive: Receive, send: Send
+) -> None:
+    """One WebSocket, from handshake to close, recorded as one flow."""
+    exchange = _begin(scope, clock)
+    tape = recorder.open(exchange)
+    await receive()  # websocket.connect
+    try:
+        socket = await _open(runtime, exchange, clock, scope["subprotocols"])
+        if isinstance(socket, UpstreamSocket):
+            await _relay(exchange, socket, tape, receive, send)
+        else:
+            await _refuse(exchange, socket, tape, send)
+        exchange.outcome = "complete" if exchange.outcome == "pending" else exchange.outcome
+    except CCProxyError as error:
+        note_failure(exchange, error)
+        if exchange.response is None:
+            document = error_document(exchange.dialect, error.status, error.kind, str(error), exchange.id)
+            await _answer(exchange, send, error.status, error_headers(error), document)
+        else:
+            await send({"type": "websocket.close", "code": 1014, "reason": error.message[:120]})
+    except asyncio.CancelledError:
+        exchange.outcome = "failed"
+        exchange.failure = Failure("shutdown", "ccproxy shut down while the WebSocket was open")
+    except ClientDisconnected:
+        exchange.outcome = "client_gone"
+    except Exception:  # noqa: BLE001 - the boundary of one connection
+        _log.exception("websocket %s failed inside ccproxy", exchange.id)
+        exchange.failure = Failure("internal_error", "an internal error; the log has the details")
+        exchange.outcome = "failed"
+    exchange.timings.end = clock.mono()
+    await tape.finish()
+    log_exchange(exchange)
+
+
+async def _open(
+    runtime: Runtime, exchange: Exchange, clock: Clock, subprotocols: list[str]
+) -> UpstreamSocket | UpstreamResponse:
+    request = exchange.request
+    credentials = admit(runtime, exchange)
+    operation = detect(request.path, request.query, request.headers)
+    exchange.dialect, exchange.operation, exchange.model = operation.dialect, operation.name, operation.model
+    route = runtime.router.resolve(facts(exchange, operation, credentials))
+    exchange.route = route
+    provider = runtime.providers.get(route.provider)
+    headers, _ = await prepare(exchange, route, provider, b"")
+    exchange.timings.upstream_sent = clock.mono()
+    socket = await runtime.transport(provider).open_socket(
+        UpstreamRequest(
+            method="GET",
+            scheme=route.scheme,
+            host=route.host,
+            port=route.port,
+            target=route.target,
+            headers=headers,
+            timeouts=runtime.timeouts,
+            verify=provider.verify if provider is not None else True,
+        ),
+        subprotocols,
+        max_message=runtime.config.max_websocket_message_bytes,
+    )
+    exchange.timings.upstream_head = clock.mono()
+    return socket
+
+
+async def _relay(exchange: Exchange, socket: UpstreamSocket, tape: Tape, receive: Receive, send: Send) -> None:
+    """Messages in both directions until either side closes; the other side gets the same code and reason."""
+    headers = outgoing(socket.headers).without(_HANDSHAKE)
+    headers.add(b"x-ccproxy-flow", exchange.id.encode())
+    exchange.response = ResponseHead(101, "Switching Protocols", socket.headers)
+    await send({"type": "websocket.accept", "subprotocol": socket.subprotocol, "headers": headers.pairs})
+    upward = asyncio.create_task(_client_to_upstream(socket, tape, receive), name=f"websocket {exchange.id} up")
+    downward = asyncio.create_task(_upstream_to_client(socket, tape, send), name=f"websocket {exchange.id} down")
+    try:
+        done, _ = await asyncio.wait({upward, downward}, return_when=asyncio.FIRST_COMPLETED)
+        if upward in done:
+            code, reason = upward.result()
+            exchange.outcome = "client_gone" if code == _BROKEN else "complete"
+            await socket.close(1001 if code == _BROKEN else 1000 if code == _NO_CODE else code, reason)
+        else:
+            downward.result()
+            code = socket.close_code
+            code = 1000 if code in {0, _NO_CODE} else 1014 if code == _BROKEN else code
+            await send({"type": "websocket.close", "code": code, "reason": socket.close_reason})
+    finally:
+        for task in (upward, downward):
+            task.cancel()
+        await asyncio.gather(upward, downward, return_exceptions=True)
+        await socket.close()
+
+
+async def _client_to_upstream(socket: UpstreamSocket, tape: Tape, receive: Receive) -> tuple[int, str]:
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            return message.get("code", _NO_CODE), message.get("reason") or ""
+        text = message.get("text")
+        content = text if text is not None else message["bytes"]
+        tape.websocket_message(True, content)
+        await socket.send(content)
+
+
+async def _upstream_to_client(socket: UpstreamSocket, tape: Tape, send: Send) -> None:
+    async for content in socket.messages():
+        tape.websocket_message(False, content)
+        key = "text" if isinstance(content, str) else "bytes"
+        await send({"type": "websocket.send", key: content})
+
+
+async def _refuse(exchange: Exchange, answer: UpstreamResponse, tape: Tape, send: Send) -> None:
+    """The upstream refused the handshake: its answer goes to the client."""
+    exchange.response = ResponseHead(answer.status, answer.reason, answer.headers)
+    pieces = []
+    try:
+        async for chunk in answer.chunks():
+            tape.response_chunk(chunk)
+            pieces.append(chunk)
+    finally:
+        await answer.close()
+    await _answer(exchange, send, answer.status, outgoing(answer.headers), b"".join(pieces))
+
+
+async def _answer(exchange: Exchange, send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """An HTTP answer in place of the handshake."""
+    headers = headers.without((b"content-length", b"content-encoding"))
+    headers.add(b"x-ccproxy-flow", exchange.id.encode())
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers.pairs})
+    await send({"type": "websocket.http.response.body", "body": body, "more_body": False})
+
+
+def _begin(scope: Any, clock: Clock) -> Exchange:
+    headers = Headers(scope["headers"])
+    address, port = scope["client"] or ("", 0)
+    host, local_port = scope["server"] or ("", 0)
+    query = scope["query_string"]
+    return Exchange(
+        id=new_id(),
+        client=Client(address=address, port=port, user_agent=headers.text(b"user-agent")),
+        request=Snapshot(
+            method="GET",
+            scheme="ws",
+            host=host,
+            port=local_port or 0,
+            target=scope["raw_path"] + (b"?" + query if query else b""),
+            http_version="1.1",
+            headers=headers,
+        ),
+        timings=Timings(started=clock.wall(), begin=clock.mono()),
+        streaming=True,
+    )

@@ -1,0 +1,333 @@
+"""Brings a request within what its target accepts, before the target's dialect writes it.
+
+Here is everything about "the target cannot say that" that does not depend on how a dialect spells things: one place, so
+the rulings hold for every pair of dialects. What may not be left out raises Untranslatable, which names it; what may
+be is left out or put another way and recorded. Dialects then write what they get, and record only what is special to
+their own spelling.
+
+Strategy: one pass over the messages that copies only what changes, then one small function per field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from ccproxy.errors import Untranslatable
+from ccproxy.lightllm.adapt_parts import PartAdapter
+from ccproxy.lightllm.dialect import Capabilities, Target
+from ccproxy.lightllm.ir.losses import LossLedger
+from ccproxy.lightllm.ir.parts import Part, Text, ToolCall, ToolResult
+from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Message, Request, Tool
+from ccproxy.lightllm.toolargs import CUSTOM_INPUT
+from ccproxy.lightllm.toolnames import Original, ToolNames
+
+replace = msgspec.structs.replace
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """A request within the target's capabilities, and what has to be undone or done on the way back."""
+
+    request: Request
+    names: ToolNames
+    stop: tuple[str, ...]
+
+
+def adapt(request: Request, dialect: str, target: Target, capabilities: Capabilities, ledger: LossLedger) -> Adapted:
+    """`request` for a target of `dialect`. Raises Untranslatable."""
+    crossing = request.dialect != dialect
+    changes: dict[str, object] = {}
+    if target.model:
+        changes["model"] = target.model
+    if target.stream is not None:
+        changes["stream"] = target.stream
+    if crossing:
+        refuse_unportable(request)
+        _drop_extras(request, ledger)
+        changes |= {"extras": {}, "dialect": dialect}
+        if request.reasoning.extras:
+            changes["reasoning"] = replace(request.reasoning, extras={})
+        if request.tool_choice is not None and request.tool_choice.extras:
+            changes["tool_choice"] = replace(request.tool_choice, extras={})
+    names = ToolNames(capabilities.tool_name, namespaces=capabilities.namespaces, custom=capabilities.custom_tools)
+    names.learn(_tools_of(request))
+    parts = PartAdapter(dialect, crossing, target.origin or dialect, capabilities, names, ledger)
+    if request.system:
+        changes["system"] = parts.all(request.system, "system")
+    changes["messages"] = _messages(request, parts, capabilities, ledger)
+    changes["tools"] = _tools(request, dialect, crossing, capabilities, names, ledger)
+    if not capabilities.namespaces:
+        changes["namespaces"] = {}
+    stop = _knobs(request, capabilities, ledger, changes)
+    _tool_choice(request, names, capabilities, ledger, changes)
+    return Adapted(replace(request, **changes), names, stop)
+
+
+def refuse_unportable(request: Request) -> None:
+    """Raises Untranslatable for what only the provider of the request's own dialect can do."""
+    state = request.state
+    for value, what in (
+        (state.previous_response, "previous_response_id"),
+        (state.conversation, "conversation"),
+        (state.background, "background"),
+        (state.store, "store"),
+        (state.prompt, "prompt"),
+    ):
+        if value:
+            raise Untranslatable(
+                f"{what} refers to what only the provider of the {request.dialect} dialect keeps",
+                hint="send the whole conversation, without it",
+            )
+    if request.candidates is not None and request.candidates > 1:
+        raise Untranslatable(
+            f"{request.candidates} candidates are asked for and the provider's dialect gives one",
+            hint="ask for one, several times",
+        )
+
+
+def _drop_extras(request: Request, ledger: LossLedger) -> None:
+    """Records the request's own extras; those of parts are recorded where they stand."""
+    reason = f"only the {request.dialect} dialect knows it"
+    for name, value in request.extras.items():
+        if value is not None:
+            ledger.dropped(name, reason, value)
+    for name, value in request.reasoning.extras.items():
+        ledger.dropped(f"reasoning.{name}", reason, value)
+    if request.tool_choice is not None:
+        for name, value in request.tool_choice.extras.items():
+            ledger.dropped(f"tool_choice.{name}", reason, value)
+
+
+def _tools_of(request: Request) -> list[Original]:
+    """Every tool that the request defines or remembers."""
+    found: list[Original] = []
+    for tool in request.tools:
+        if isinstance(tool, FunctionTool | CustomTool):
+            found.append(Original(tool.namespace, tool.name, _kind(tool)))
+    found += [
+        Original(part.namespace, part.name, part.kind)
+        for message in request.messages
+        for part in message.parts
+        if isinstance(part, ToolCall)
+    ]
+    return found
+
+
+def _kind(tool: FunctionTool | CustomTool) -> str:
+    return "custom" if isinstance(tool, CustomTool) else "function"
+
+
+# Messages
+
+
+def _messages(
+    request: Request, parts: PartAdapter, capabilities: Capabilities, ledger: LossLedger
+) -> tuple[Message, ...]:
+    messages: list[Message] = []
+    leading = True
+    for index, message in enumerate(request.messages):
+        path = f"messages[{index}]"
+        if message.role in ("user", "assistant"):
+            leading = False
+        changed = parts.message(message, path)
+        if not leading and message.role in ("system", "developer") and not capabilities.system_anywhere:
+            ledger.approximated(
+                f"{path}.role", "the target takes instructions only at the beginning", message.role, "user"
+            )
+            text = "\n\n".join(part.text for part in changed.parts if isinstance(part, Text))
+            changed = Message("user", (Text(f"<system>\n{text}\n</system>"),))
+        if not capabilities.result_media and message.role == "user":
+            messages += _media_after_results(changed, path, ledger)
+        else:
+            messages.append(changed)
+    return tuple(messages)
+
+
+def _media_after_results(message: Message, path: str, ledger: LossLedger) -> list[Message]:
+    """Images and documents of tool results follow in one user message, each under the id of its call."""
+    moved: list[Part] = []
+    kept: list[Part] = []
+    for position, part in enumerate(message.parts):
+        if not isinstance(part, ToolResult) or all(isinstance(inner, Text) for inner in part.content):
+            kept.append(part)
+            continue
+        media = [inner for inner in part.content if not isinstance(inner, Text)]
+        texts = [inner for inner in part.content if isinstance(inner, Text)]
+        for inner in media:
+            moved += (Text(f"From the result of tool call {part.call_id}:"), inner)
+        note = Text("The result is in the message after the tool results.")
+        kept.append(replace(part, content=tuple(texts) or (note,)))
+        ledger.approximated(
+            f"{path}.parts[{position}].content",
+            "tool results of the target hold text only; the rest follows in a user message",
+            f"{len(media)} of {len(part.content)} parts",
+            "a user message",
+        )
+    if not moved:
+        return [message]
+    results = [part for part in kept if isinstance(part, ToolResult)]
+    others = [part for part in kept if not isinstance(part, ToolResult)]
+    return [replace(message, parts=tuple(results)), replace(message, parts=(*moved, *others))]
+
+
+# Tools
+
+
+def _tools(
+    request: Request,
+    dialect: str,
+    crossing: bool,
+    capabilities: Capabilities,
+    names: ToolNames,
+    ledger: LossLedger,
+) -> tuple[Tool, ...]:
+    tools: list[Tool] = []
+    for index, tool in enumerate(request.tools):
+        path = f"tools[{index}]"
+        match tool:
+            case HostedTool():
+                if tool.dialect != dialect and tool.kind not in capabilities.hosted_tools:
+                    ledger.dropped(f"{path}.{tool.kind}", f"only the {tool.dialect} dialect has this tool", tool.name)
+                    continue
+                tools.append(tool)
+            case FunctionTool():
+                if crossing and tool.extras:
+                    _drop_tool_extras(tool.extras, path, request.dialect, ledger)
+                    tool = replace(tool, extras={})
+                if tool.cache is not None and not capabilities.cache_marks:
+                    ledger.dropped(f"{path}.cache_control", "the target has no cache marks", tool.cache.ttl or None)
+                    tool = replace(tool, cache=None)
+                tools.append(_named(tool, names, capabilities))
+            case CustomTool():
+                if crossing and tool.extras:
+                    _drop_tool_extras(tool.extras, path, request.dialect, ledger)
+                    tool = replace(tool, extras={})
+                tools.append(_custom(tool, path, names, capabilities, ledger))
+    return tuple(tools)
+
+
+def _drop_tool_extras(extras: dict[str, object], path: str, dialect: str, ledger: LossLedger) -> None:
+    for name, value in extras.items():
+        if value is not None:
+            ledger.dropped(f"{path}.{name}", f"only the {dialect} dialect knows it", value)
+
+
+def _named(tool: FunctionTool, names: ToolNames, capabilities: Capabilities) -> FunctionTool:
+    name = names.target(tool.name, tool.namespace)
+    if name == tool.name and (capabilities.namespaces or not tool.namespace):
+        return tool
+    return replace(tool, name=name, namespace=tool.namespace if capabilities.namespaces else "")
+
+
+def _custom(
+    tool: CustomTool, path: str, names: ToolNames, capabilities: Capabilities, ledger: LossLedger
+) -> CustomTool | FunctionTool:
+    name = names.target(tool.name, tool.namespace, "custom")
+    namespace = tool.namespace if capabilities.namespaces else ""
+    if capabilities.custom_tools:
+        return replace(tool, name=name, namespace=namespace)
+    description = tool.description
+    if tool.grammar:
+        ledger.approximated(f"{path}.format", "the target cannot bind a tool's text to a grammar", tool.syntax)
+        description = f"{description}\n\nThe input must match this {tool.syntax} grammar:\n{tool.grammar}".strip()
+    schema = {
+        "type": "object",
+        "properties": {CUSTOM_INPUT: {"type": "string", "description": "The tool's input, as plain text."}},
+        "required": [CUSTOM_INPUT],
+        "additionalProperties": False,
+    }
+    return FunctionTool(name, schema, description, namespace=namespace)
+
+
+def _tool_choice(
+    request: Request, names: ToolNames, capabilities: Capabilities, ledger: LossLedger, changes: dict[str, object]
+) -> None:
+    choice = request.tool_choice
+    if choice is not None:
+        choice = changes.get("tool_choice", choice)  # type: ignore[assignment]
+        assert choice is not None
+        kinds = {tool.name: tool for tool in request.tools if isinstance(tool, FunctionTool | CustomTool)}
+
+        def renamed(name: str) -> str:
+            tool = kinds.get(name)
+            return names.target(name, tool.namespace, _kind(tool)) if tool is not None else name
+
+        if choice.name:
+            choice = replace(choice, name=renamed(choice.name))
+        if choice.allowed:
+            if not capabilities.allowed_tools:
+                ledger.approximated(
+                    "tool_choice.allowed", "the target cannot narrow the choice to several tools", list(choice.allowed)
+                )
+                choice = replace(choice, allowed=())
+            else:
+                choice = replace(choice, allowed=tuple(renamed(name) for name in choice.allowed))
+        changes["tool_choice"] = choice
+    if request.parallel_tools is False and not capabilities.parallel_control:
+        ledger.dropped("parallel_tool_calls", "the target cannot forbid parallel calls", False)
+        changes["parallel_tools"] = None
+
+
+# Knobs
+
+
+def _knobs(
+    request: Request, capabilities: Capabilities, ledger: LossLedger, changes: dict[str, object]
+) -> tuple[str, ...]:
+    """The plain fields; returns the stop sequences left to us."""
+    _sampling(request, capabilities, ledger, changes)
+    if request.max_tokens is not None and not capabilities.max_tokens:
+        ledger.dropped("max_tokens", "the target takes no limit", request.max_tokens)
+        changes["max_tokens"] = None
+    output = request.output
+    if output.form == "schema" and not capabilities.json_schema:
+        ledger.approximated(
+            "output.schema", "the target cannot bind its answer to a schema", output.name or None, "json" if capabilities.json_mode else None
+        )  # fmt: skip
+        output = replace(output, form="json", schema=None)
+    if output.form == "json" and not capabilities.json_mode:
+        ledger.dropped("output.form", "the target has no JSON mode", "json")
+        output = replace(output, form="text")
+    if output.verbosity and not capabilities.verbosity:
+        ledger.dropped("output.verbosity", "the target has no such setting", output.verbosity)
+        output = replace(output, verbosity="")
+    changes["output"] = output
+    reasoning = request.reasoning
+    if not capabilities.reasoning and (reasoning.mode not in ("", "off") or reasoning.effort):
+        ledger.dropped("reasoning", "the target's model does not think on demand", reasoning.effort or reasoning.mode)
+        changes["reasoning"] = type(reasoning)()
+    if request.cache is not None and not capabilities.cache_marks:
+        ledger.dropped("cache_control", "the target has no cache marks", request.cache.ttl or None)
+        changes["cache"] = None
+    if request.cache_key and not capabilities.cache_key:
+        ledger.dropped("prompt_cache_key", "the target has no cache keys", request.cache_key)
+        changes["cache_key"] = ""
+    if request.user and not capabilities.user:
+        ledger.dropped("user", "the target has no such field", request.user)
+        changes["user"] = ""
+    if request.metadata and not capabilities.metadata:
+        ledger.dropped("metadata", "the target has no such field", sorted(request.metadata))
+        changes["metadata"] = {}
+    sent = request.stop[: capabilities.max_stop]
+    if sent != request.stop:
+        changes["stop"] = sent
+    return request.stop[capabilities.max_stop :]
+
+
+def _sampling(request: Request, capabilities: Capabilities, ledger: LossLedger, changes: dict[str, object]) -> None:
+    sampling = request.sampling
+    kept = msgspec.structs.asdict(sampling)
+    for name, value in kept.items():
+        if value is not None and name not in capabilities.sampling:
+            ledger.dropped(f"sampling.{name}", "the target's model does not take it", value)
+            kept[name] = None
+    temperature = kept["temperature"]
+    low, high = capabilities.temperature
+    if temperature is not None and not low <= temperature <= high:
+        kept["temperature"] = low if temperature < low else high
+        ledger.approximated(
+            "sampling.temperature", f"the target's range is {low:g} to {high:g}", temperature, kept["temperature"], "clamped"
+        )  # fmt: skip
+    changes["sampling"] = type(sampling)(**kept)

@@ -1,0 +1,43 @@
+"""Signatures travel through clients that have one opaque place for them, and come back knowing whose they are.
+
+A signature of another provider is put into the client's own field as base64 of `ccproxy:1`, a JSON list with its
+origin, its place and its value. One without that envelope is the client dialect's own. The value inside is never
+changed, and nothing here makes a signature that was not received.
+
+`place` is `here` for the part that carries it, or `next` where the part it belongs to (a tool call, a text) has no room
+for one in the client's dialect: then a thinking part without text carries it in front.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Literal
+
+from ccproxy.lightllm.ir.parts import Signature
+from ccproxy.lightllm.jsontext import JsonError, dumps, loads
+
+type Place = Literal["here", "next"]
+
+_MAGIC = b"ccproxy:1"
+_PREFIX = base64.b64encode(_MAGIC).decode("ascii")
+
+
+def wrap(signature: Signature, native: str, place: Place = "here") -> str:
+    """What stands in the client's signature field. `native` is the origin whose signatures need no envelope there."""
+    if signature.origin == native and place == "here":
+        return signature.value
+    return base64.b64encode(_MAGIC + dumps([signature.origin, place, signature.value])).decode("ascii")
+
+
+def unwrap(text: str, native: str) -> tuple[Signature, Place]:
+    """The signature that `wrap` put into `text`; anything else is one of `native`'s own, untouched."""
+    if text.startswith(_PREFIX):
+        try:
+            padded = text.translate(str.maketrans("-_", "+/")) + "=" * (-len(text) % 4)
+            origin, place, value = loads(base64.b64decode(padded, validate=True)[len(_MAGIC) :])
+        except (binascii.Error, JsonError, ValueError, TypeError):
+            return Signature(text, native), "here"
+        if isinstance(origin, str) and isinstance(value, str) and place in ("here", "next"):
+            return Signature(value, origin), place
+    return Signature(text, native), "here"

@@ -1,0 +1,1 @@
+"""The provider types: one file each, found by `ccproxy.providers.registry`."""

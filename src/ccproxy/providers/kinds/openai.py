@@ -1,0 +1,29 @@
+"""OpenAI, and the services that speak Chat Completions. OpenAI and OpenRouter serve Responses beside it."""
+
+from __future__ import annotations
+
+from ccproxy.providers.base import ProviderType
+
+TYPES = (
+    ProviderType(
+        name="openai",
+        dialects=("openai", "openai_responses"),
+        host="api.openai.com",
+        path="/v1/chat/completions",
+        main="/chat/completions",
+    ),
+    ProviderType(
+        name="openrouter",
+        dialects=("openai", "openai_responses"),
+        host="openrouter.ai",
+        path="/api/v1/chat/completions",
+        main="/chat/completions",
+    ),
+    ProviderType(
+        name="openai_responses",
+        dialects=("openai_responses",),
+        host="api.openai.com",
+        path="/v1/responses",
+        main="/responses",
+    ),
+)

@@ -1,0 +1,79 @@
+"""Credentials in a request: finding the sentinel key, and taking every credential out.
+
+A sentinel `sk-ant-oat-ccproxy-NAME` stands where a client puts its API key and selects `providers[NAME]`. Where the
+gateway asks for a client key, the key may follow the name after a dot: `sk-ant-oat-ccproxy-NAME.KEY`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from ccproxy.errors import BadRequest
+from ccproxy.exchange.http import Headers
+
+PREFIX = b"sk-ant-oat-ccproxy-"
+
+#: Header fields that carry a credential, in the order in which they are looked at.
+CREDENTIAL_FIELDS = (b"x-api-key", b"authorization", b"x-goog-api-key", b"api-key")
+
+_CREDENTIAL_NAMES = frozenset({*CREDENTIAL_FIELDS, b"cookie", b"x-goog-user-project", b"chatgpt-account-id"})
+_KEY = b"key="
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a request presents.
+
+    Attributes:
+        sentinel: the provider name of the sentinel key, or None.
+        client_key: the client key that followed the name, or "".
+        secrets: every credential value in the request, to be removed from what is recorded.
+    """
+
+    sentinel: str | None
+    client_key: str
+    secrets: tuple[str, ...]
+
+    @property
+    def own_credential(self) -> bool:
+        """Whether the client sent a credential of its own."""
+        return self.sentinel is None and bool(self.secrets)
+
+
+def presented(headers: Headers, query: bytes) -> Presented:
+    """Looks in every place a credential can stand. Raises BadRequest when two sentinels name different providers."""
+    values = [_bare(value) for field in CREDENTIAL_FIELDS for value in headers.all(field)]
+    values += [unquote_to_bytes(part[len(_KEY) :]) for part in query.split(b"&") if part.startswith(_KEY)]
+    names: dict[str, str] = {}
+    secrets: list[str] = []
+    for value in values:
+        if value.startswith(PREFIX):
+            name, _, key = value[len(PREFIX) :].decode("latin-1").partition(".")
+            names[name] = key or names.get(name, "")
+            if key:
+                secrets.append(key)
+        elif value:
+            secrets.append(value.decode("latin-1"))
+    if len(names) > 1:
+        raise BadRequest(f"the request holds sentinel keys of several providers: {', '.join(sorted(names))}")
+    sentinel = next(iter(names), None)
+    return Presented(sentinel, names.get(sentinel, "") if sentinel is not None else "", tuple(secrets))
+
+
+def strip_credentials(headers: Headers) -> Headers:
+    """A copy without any field that holds a credential, or a sentinel wherever it stands."""
+    return Headers(pair for pair in headers if pair[0].lower() not in _CREDENTIAL_NAMES and PREFIX not in pair[1])
+
+
+def strip_key(query: bytes) -> bytes:
+    """The query without its `key` parameter and without any parameter that holds a sentinel; all else untouched."""
+    if _KEY not in query and PREFIX not in query:
+        return query
+    return b"&".join(part for part in query.split(b"&") if not part.startswith(_KEY) and PREFIX not in part)
+
+
+def _bare(value: bytes) -> bytes:
+    """A header value without its `Bearer` scheme."""
+    value = value.strip()
+    return value[7:].strip() if value[:7].lower() == b"bearer " else value
