@@ -25,9 +25,9 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certificates]:
-    """For localhost, 127.0.0.1 and `provider.test`, signed by an authority nobody knows."""
+    """For 127.0.0.1 and `provider.test`, signed by an authority nobody knows."""
     directory: Path = tmp_path_factory.mktemp("certificates")
     try:
-        yield make_certificates(directory, ("localhost", "127.0.0.1", "provider.test"))
+        yield make_certificates(directory, ("127.0.0.1", "provider.test"))
     except NotSupported as error:
         pytest.skip(str(error))

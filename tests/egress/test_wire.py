@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from egress.support import ask, stream
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.egress.wire import CHUNKED, encode_head
 from ccproxy.errors import BadRequest
+from egress.support import ask, stream
 
 TOKEN = st.text("!#$%&'*+.^_`|~0123456789ABCXYZabcxyz-", min_size=1, max_size=20).map(str.encode)
 FIELD_NAME = TOKEN.filter(lambda name: name.lower() not in {b"host", b"content-length", b"transfer-encoding"})
@@ -65,9 +65,7 @@ class TestFraming:
 
     def test_an_iterator_is_chunked_or_has_the_given_length(self) -> None:
         chunked, unknown = encode_head(ask(80, method="POST", body=stream()), b"h")
-        counted, known = encode_head(
-            ask(80, method="POST", headers=[(b"content-length", b"7")], body=stream()), b"h"
-        )
+        counted, known = encode_head(ask(80, method="POST", headers=[(b"content-length", b"7")], body=stream()), b"h")
 
         assert chunked.endswith(b"\r\nTransfer-Encoding: chunked\r\n\r\n")
         assert unknown == CHUNKED
@@ -145,9 +143,7 @@ class TestThroughAProxy:
             ask(80, b"/a//b?"), b"h:81", absolute=b"http://h:81", proxy_authorization=b"Basic dXNlcg=="
         )
 
-        assert head == (
-            b"GET http://h:81/a//b? HTTP/1.1\r\nHost: h:81\r\nProxy-Authorization: Basic dXNlcg==\r\n\r\n"
-        )
+        assert head == (b"GET http://h:81/a//b? HTTP/1.1\r\nHost: h:81\r\nProxy-Authorization: Basic dXNlcg==\r\n\r\n")
 
     def test_an_asterisk_names_the_server_itself(self) -> None:
         head, _ = encode_head(ask(80, b"*", method="OPTIONS"), b"h", absolute=b"http://h")

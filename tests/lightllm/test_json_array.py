@@ -29,6 +29,7 @@ CASES: dict[str, tuple[bytes, list[bytes]]] = {
     "cut in a scalar": (b"[tru", [b"tru"]),
     "byte order mark": (b'\xef\xbb\xbf[{"a":1}]', [b'{"a":1}']),
     "utf-8": ('[{"a":"ä😀"}]'.encode(), ['{"a":"ä😀"}'.encode()]),
+    "a quote in a word": (b'[1""x, 2]', [b'1""x', b"2"]),
     "html": (b"<html>", [b"<html>"]),
     "nothing": (b"", []),
 }

@@ -68,20 +68,45 @@ def test_every_dialect_says_the_same(dialect: str) -> None:
     assert not asked.stream
 
 
+#: How each dialect says that the assistant spoke and the user asked again.
+SPOKE = {
+    "anthropic": (
+        "messages",
+        [{"role": "assistant", "content": "It is here."}, {"role": "user", "content": "And now?"}],
+    ),
+    "openai": ("messages", [{"role": "assistant", "content": "It is here."}, {"role": "user", "content": "And now?"}]),
+    "openai_responses": (
+        "input",
+        [
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "It is here."}]},
+            {"role": "user", "content": "And now?"},
+        ],
+    ),
+    "gemini": (
+        "contents",
+        [{"role": "model", "parts": [{"text": "It is here."}]}, {"role": "user", "parts": [{"text": "And now?"}]}],
+    ),
+}
+
+
 @pytest.mark.parametrize("dialect", ANSWERED)
 def test_a_later_question_leaves_the_results_behind(dialect: str) -> None:
     body = dict(ANSWERED[dialect])
-    key, turn = {
-        "anthropic": ("messages", {"role": "user", "content": "And now?"}),
-        "openai": ("messages", {"role": "user", "content": "And now?"}),
-        "openai_responses": ("input", {"role": "user", "content": "And now?"}),
-        "gemini": ("contents", {"role": "user", "parts": [{"text": "And now?"}]}),
-    }[dialect]
-    body[key] = [*body[key], turn]
+    key, turns = SPOKE[dialect]
+    body[key] = [*body[key], *turns]
 
     asked = read(dialect, body)
 
     assert (asked.text, asked.results, asked.has_results) == ("And now?", (), True)
+
+
+@pytest.mark.parametrize("dialect", ANSWERED)
+def test_a_reminder_after_the_results_does_not(dialect: str) -> None:
+    body = dict(ANSWERED[dialect])
+    key, turns = SPOKE[dialect]
+    body[key] = [*body[key], turns[-1]]
+
+    assert len(read(dialect, body).results) == 1
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,13 @@ def test_target_and_headers() -> None:
     assert request.raw == b"POST /p?a=b HTTP/1.1\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
 
 
+def test_a_body_with_a_length_is_on_the_wire_as_it_is() -> None:
+    request = received(b"hello")
+    request.framed.clear()
+
+    assert request.raw.endswith(b"\r\n\r\nhello")
+
+
 def test_the_body_is_decoded_for_json_only() -> None:
     encoded = encode("zstd", b'{"a": 1}')
     request = received(encoded, (b"Content-Encoding", b"zstd"))

@@ -9,6 +9,7 @@ from ccproxy.testing import (
     Gate,
     Hang,
     Reply,
+    Send,
     error_in_stream,
     html,
     json_reply,
@@ -22,6 +23,12 @@ from ccproxy.testing import (
 def test_headers_may_be_a_mapping_or_pairs_of_text_or_bytes() -> None:
     assert Reply(headers={"X-A": "1"}).pairs() == [(b"X-A", b"1")]
     assert Reply(headers=[("X-A", "1"), (b"X-A", b"2")]).pairs() == [(b"X-A", b"1"), (b"X-A", b"2")]
+
+
+def test_the_pieces_of_a_body() -> None:
+    assert Reply(body="wörld").pieces == ["wörld".encode()]
+    assert Reply().pieces == []
+    assert sse([b"one", Cut(), Send(b"two")]).pieces == [b"one", b"two"]
 
 
 def test_builders_name_the_content_type_first() -> None:

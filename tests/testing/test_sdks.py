@@ -150,7 +150,9 @@ class TestAnthropic:
         assert "no way" in str(raised.value)
 
     async def test_an_error_in_the_stream(self, provider: FakeProvider) -> None:
-        provider.reply(lambda request: sse([provider.write(request, RICH).body[0], error_in_stream("anthropic", 529)]))
+        provider.reply(
+            lambda request: sse([provider.write(request, RICH).pieces[0], error_in_stream("anthropic", 529)])
+        )
         async with claude(provider) as client:
             with pytest.raises(anthropic.APIStatusError, match="Overloaded"):
                 async with client.messages.stream(model="m", max_tokens=100, messages=HI) as stream:
@@ -158,7 +160,7 @@ class TestAnthropic:
 
     @pytest.mark.parametrize("odd", [crlf, cr, with_comments, one_byte, split_utf8])
     async def test_odd_framing_makes_no_difference(self, provider: FakeProvider, odd) -> None:
-        provider.reply(lambda request: sse(odd(provider.write(request, RICH).body)))
+        provider.reply(lambda request: sse(odd(provider.write(request, RICH).pieces)))
         async with claude(provider) as client, client.messages.stream(model="m", max_tokens=9, messages=HI) as stream:
             assert (await stream.get_final_message()).content[1].text == "Grüße!"
 
@@ -246,7 +248,7 @@ class TestChat:
                     pass
 
     async def test_a_cut_stream_is_an_error(self, provider: FakeProvider) -> None:
-        provider.reply(lambda request: sse([*provider.write(request, RICH).body[:3], Cut()]))
+        provider.reply(lambda request: sse([*provider.write(request, RICH).pieces[:3], Cut()]))
         async with gpt(provider) as client:
             with pytest.raises(openai.APIConnectionError):
                 async for _ in await client.chat.completions.create(model="m", messages=HI, stream=True):
@@ -254,7 +256,7 @@ class TestChat:
 
     @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
     async def test_compressed_streams(self, provider: FakeProvider, encoding) -> None:
-        provider.reply(lambda request: sse(provider.write(request, RICH).body, encoding=encoding))
+        provider.reply(lambda request: sse(provider.write(request, RICH).pieces, encoding=encoding))
         async with gpt(provider) as client, client.chat.completions.stream(model="m", messages=HI) as stream:
             assert (await stream.get_final_completion()).choices[0].message.content == "Grüße!"
 

@@ -92,6 +92,19 @@ async def test_a_function_that_fails_fails_the_test() -> None:
         await run()
 
 
+async def test_sending_to_a_client_that_has_closed_is_no_failure_of_the_test() -> None:
+    async def script(session: SocketSession) -> None:
+        assert await session.receive() is None
+        assert await session.receive() is None
+        await session.send("too late")
+
+    async with FakeProvider() as provider:
+        provider.reply(Socket(script))
+        async with connect(url(provider), proxy=None):
+            pass
+        await provider.wait_for_disconnect()
+
+
 async def test_a_cut_is_no_close() -> None:
     async with FakeProvider() as provider:
         provider.reply(Socket([SendMessage("one"), Cut()]))

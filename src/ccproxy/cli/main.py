@@ -101,9 +101,7 @@ def _say(text: str) -> None:
 
 def _line(error: CCProxyError) -> str:
     # A configuration error may have several lines; each of them is complete as it stands.
-    if isinstance(error, ConfigError) and "\n" in error.message:
-        return str(error)
-    return f"ccproxy: {error}"
+    return "\n".join(f"ccproxy: {line}" for line in str(error).splitlines())
 
 
 def _usage(error: click.UsageError) -> str:
@@ -112,6 +110,8 @@ def _usage(error: click.UsageError) -> str:
 
 
 def _crashed(error: Exception) -> None:
+    import logging
+
     from ccproxy.telemetry import crash
 
     if os.environ.get("CCPROXY_DEBUG"):
@@ -121,7 +121,10 @@ def _crashed(error: Exception) -> None:
         where = f"traceback in {path}"
     else:
         where = "set CCPROXY_DEBUG=1 to see the traceback"
-    _say(f"ccproxy: internal error: {crash.summary(error)} ({where})")
+    line = f"internal error: {crash.summary(error)} ({where})"
+    if logging.getLogger().handlers:  # of a proxy, whose stderr may be nobody's
+        logging.getLogger("ccproxy").critical("%s", line)
+    _say(f"ccproxy: {line}")
 
 
 def _silence_stdout() -> None:
@@ -131,10 +134,10 @@ def _silence_stdout() -> None:
     os.close(null)
 
 
-def run(args: Sequence[str] | None = None) -> int:
-    """Runs one command line (default: the process's own) and returns the exit code. Never raises, except SystemExit."""
+def run(args: Sequence[str] | None = None, group: click.Group = cli) -> int:
+    """Runs one command line (default: the process's own) and returns the exit code. Raises nothing but SystemExit."""
     try:
-        result: Any = cli.main(args, prog_name="ccproxy", standalone_mode=False)
+        result: Any = group.main(args, prog_name="ccproxy", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

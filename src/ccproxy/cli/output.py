@@ -18,6 +18,11 @@ import click
 from ccproxy.telemetry.text import printable
 
 
+def terminal() -> bool:
+    """Whether stdout is read by a person."""
+    return sys.stdout.isatty()
+
+
 def colour(stream: TextIO | None = None) -> bool:
     """Whether to colour what goes to `stream` (default: stdout)."""
     return (stream or sys.stdout).isatty() and not os.environ.get("NO_COLOR")
@@ -53,7 +58,7 @@ def print_json(value: Any) -> None:
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on a terminal, tab-separated lines without a header for a pipe."""
     cells = [[printable(cell) for cell in row] for row in rows]
-    if not sys.stdout.isatty():
+    if not terminal():
         for row in cells:
             click.echo("\t".join(row))
         return

@@ -7,19 +7,26 @@ caller, who knows whether the value may be shown.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from ccproxy.config.problems import suggestion
+from ccproxy.telemetry.text import printable
 
 SHORTEST_CLIENT_KEY = 20
 LONGEST_CLIENT_KEY = 512
 FEWEST_CHARACTERS = 6
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_LABEL = re.compile(r"[\w.@-](?:[\w .@-]{0,62}[\w.@-])?")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
 _AUTHORITY = re.compile(r"(?P<host>\[[^\[\]/@?#\s]*\]|[^\[\]:/@?#\s]*)(?::(?P<port>[^:]*))?")
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+#: Address, path and query as they may be shown. A colon with more than a port behind it may begin a password.
+_ORIGIN_FORM = re.compile(
+    r"(?P<authority>(?:\[[0-9A-Fa-f:.]*\]|[^/?#:\[\]]*)(?::\d{0,5})?)(?P<path>/[^?#]*|)(?P<query>[?#].*|)", re.DOTALL
+)
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HOOK = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", re.ASCII)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -40,14 +47,20 @@ _WEAK = re.compile(
 
 def _regex(text: str) -> str:
     try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        return f"not a regular expression: {error}"
+        # Python warns of what a later version will read otherwise, such as `[[:alpha:]]`, which is not what it looks like.
+        with warnings.catch_warnings(action="error", category=FutureWarning):
+            re.compile(text)
+    except (re.error, OverflowError, RecursionError, FutureWarning) as error:
+        return f"not a regular expression: {printable(error)}"
     return ""
 
 
 def _name(text: str) -> str:
     return "" if _NAME.fullmatch(text) else "a name is made of a-z, 0-9, _ and -, and begins with a letter or digit"
+
+
+def _label(text: str) -> str:
+    return "" if _LABEL.fullmatch(text) else "a name has up to 64 letters, digits and any of - _ . @ and space"
 
 
 def _header(text: str) -> str:
@@ -198,13 +211,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def without_userinfo(text: str) -> str:
-    """Something like a URL for display: whatever stands before its last `@` is cut, query values too."""
-    scheme, mark, rest = text.rpartition("://") if "://" in text else ("", "", text)
-    head, at, tail = rest.rpartition("@")
-    scheme = scheme.rpartition("@")[2]
-    path, question, _ = (tail if at else head or rest).partition("?")
-    return f"{scheme}{mark}{'…@' if at else ''}{path}{'?…' if question else ''}"
+def displayed(text: str) -> str:
+    """An address or URL, right or wrong, for a message: without whatever may be a user name, a password or a key."""
+    before, mark, rest = text.rpartition("://") if "://" in text else ("", "", text)
+    userinfo, at, rest = rest.rpartition("@")
+    scheme = before.rpartition("@")[2]
+    found = _ORIGIN_FORM.fullmatch(rest)
+    if found is None:
+        return f"{scheme}{mark}…"
+    hidden = "…@" if at or userinfo else ""
+    return f"{scheme}{mark}{hidden}{found['authority']}{found['path']}{'?…' if found['query'] else ''}"
 
 
 def _address(text: str) -> bool:
@@ -225,6 +241,7 @@ FORMATS: Mapping[str, Callable[[str], str]] = MappingProxyType(
         "header": _header,
         "hook": _hook,
         "hostname": _hostname,
+        "label": _label,
         "name": _name,
         "origin": _origin,
         "path": _path,

@@ -16,11 +16,12 @@ import msgspec
 
 from ccproxy.config import rules, validate
 from ccproxy.config.locate import read_file
-from ccproxy.config.problems import Place, Problems, dotted, printable
+from ccproxy.config.problems import Place, Problems, dotted
 from ccproxy.config.settings import Settings
 from ccproxy.config.sources import from_environment, from_overrides
 from ccproxy.config.tree import Node, Table, merge
 from ccproxy.errors import ConfigError
+from ccproxy.telemetry.text import printable
 from ccproxy.util.paths import CONFIG_NAME, config_dir
 
 MOST_BYTES = 1024 * 1024
@@ -101,7 +102,9 @@ def _read(file: Path, problems: Problems, *, required: bool) -> tuple[str | None
         # Opening a pipe would wait for its writer, so not before it is known to be a file.
         status = file.stat()
         if not stat.S_ISREG(status.st_mode) and str(file) != os.devnull:
-            problems.add(place, None, "is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
+            problems.add(
+                place, None, "is a directory, not a file" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
+            )
             return None, None
         with file.open("rb") as opened:
             stamp = stamp_of(os.fstat(opened.fileno()))

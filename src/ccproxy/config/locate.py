@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from ccproxy.config.problems import Path, Place, Problems, quoted, suggestion
+from ccproxy.config.problems import Path, Place, Problems, named, suggestion
 from ccproxy.config.tree import Entry, Items, Node, Scalar, Table, resolve
 
 ROOT = "ccproxy"
@@ -87,7 +87,7 @@ def _below_root(document: Table, problems: Problems) -> Table:
     for key, (place, node) in document.entries.items():
         if key != ROOT:
             advice = suggestion(key, (ROOT,)) if ROOT not in document.entries else ""
-            problems.add(place, None, f'unknown key {quoted(key)} at the top; settings go below "{ROOT}:"{advice}')
+            problems.add(place, None, f'unknown key {named(key)} at the top; settings go below "{ROOT}:"{advice}')
         elif isinstance(node, Table):
             content = node
         elif not (isinstance(node, Scalar) and node.value is None):
@@ -151,9 +151,8 @@ class _Reader:
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place) -> Scalar:
         text = event.value
-        # A plain scalar is one without a style; `!` and `!!str` make it text like quotes do.
-        is_plain = event.style is None or event.style == ""
-        if is_plain and event.implicit[0]:
+        # Quotes make text of anything, and so do the tags `!` and `!!str`.
+        if not event.style and event.tag is None:
             return Scalar(resolve(text), place, plain=True)
         return Scalar(text, place)
 
@@ -183,7 +182,7 @@ class _Reader:
             elif key in entries:
                 first = entries[key].place
                 known = f"first {f'on line {first.line}' if first.line else 'above'}"
-                self._problems.add(key_place, path[1:], f"key {quoted(key)} is given twice ({known})")
+                self._problems.add(key_place, path[1:], f"key {named(key)} is given twice ({known})")
             else:
                 entries[key] = Entry(key_place, node)
         return Table({**merged, **entries} if merged else entries, place, size)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ccproxy.errors import ConfigError
+from ccproxy.telemetry.text import printable
 from ccproxy.util.redact import redact_text
 
 #: A setting: keys and list positions below `ccproxy:`.
@@ -18,6 +19,7 @@ Path = tuple[str | int, ...]
 
 MOST_SHOWN = 50
 _LONGEST = 60
+_LONGEST_PART = 16
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -83,7 +85,7 @@ def dotted(path: Path) -> str:
     """A setting as people write it: `ccproxy.inspector.transforms[0].match_path`."""
     text = "ccproxy"
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{_key(step)}"
+        text += f"[{step}]" if isinstance(step, int) else f".{_word(step)}"
     return text
 
 
@@ -108,11 +110,10 @@ def quoted(text: str) -> str:
     return f'"{printable(short)}"'
 
 
-def printable(text: str) -> str:
-    """`text` with line breaks and other control characters as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+def named(word: str) -> str:
+    """A key or choice between quotes. Of what is no single word only the beginning is shown: with a colon forgotten,
+    the rest may be a credential."""
+    return f'"{_word(word)}"'
 
 
 def suggestion(word: str, options: Iterable[str], *, quote: bool = True) -> str:
@@ -128,5 +129,8 @@ def suggestion(word: str, options: Iterable[str], *, quote: bool = True) -> str:
     return ""
 
 
-def _key(step: str) -> str:
-    return redact_text(step) if _WORD.fullmatch(step) else quoted(step)
+def _word(text: str) -> str:
+    found = _WORD.match(text)
+    if found is None:
+        return "…"
+    return redact_text(text) if found[0] == text else f"{redact_text(found[0])[:_LONGEST_PART]}…"

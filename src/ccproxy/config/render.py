@@ -32,7 +32,7 @@ def scalar(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case float():
-            return f"{value:g}" if value == float(f"{value:g}") else repr(value)
+            return _float(value)
         case int():
             return str(value)
         case list() | tuple():
@@ -86,6 +86,14 @@ def _items(values: list[object], note: Callable[[Path], str], path: Path, indent
             yield f"{lead}- {scalar(value)}"
 
 
+def _float(value: float) -> str:
+    if value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    mantissa, e, exponent = repr(value).partition("e")
+    # YAML 1.1 knows a float by its point.
+    return f"{mantissa}{'' if '.' in mantissa else '.0'}{e}{exponent}" if e else mantissa
+
+
 def _flow(value: object) -> str:
     text = scalar(value)
     # Inside brackets a comma or colon would end the value.
@@ -118,6 +126,8 @@ def _mask(bare: inspect.Type, facts: Facts, value: object) -> object:
             }
         case inspect.DictType(), dict():
             inner, own = schema.unwrap(bare.value_type)
+            if isinstance(inner, inspect.AnyType):
+                return _mask_any(value)
             return {name: _mask(inner, own.within(facts), item) for name, item in value.items()}
         case inspect.ListType(), list():
             inner, own = schema.unwrap(bare.item_type)

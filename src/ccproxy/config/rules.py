@@ -8,7 +8,7 @@ import msgspec
 
 from ccproxy.auth.config import OAuth
 from ccproxy.config.formats import is_loopback
-from ccproxy.config.problems import Path, Problems, dotted, quoted, suggestion
+from ccproxy.config.problems import Path, Problems, dotted, named, quoted, suggestion
 from ccproxy.config.settings import HookEntry, HooksConfig, Settings
 from ccproxy.config.tree import Node, Table, find, place_of
 from ccproxy.errors import ConfigError
@@ -64,7 +64,7 @@ def _provider(name: str, config: Mapping[str, object], tree: Node, problems: Pro
     if isinstance(kind, str) and kind not in provider_types():
         at: Path = (*path, "type")
         options = suggestion(kind, provider_types())
-        problems.add(place_of(tree, at), at, f"unknown provider type {quoted(kind)}{options}")
+        problems.add(place_of(tree, at), at, f"unknown provider type {named(kind)}{options}")
     if config.get("host") and config.get("base_url"):
         at = (*path, "base_url")
         problems.add(place_of(tree, at), at, "host is given too; keep one of the two")
@@ -90,7 +90,7 @@ def _rules(data: Mapping[str, object], tree: Node, problems: Problems) -> None:
         at: Path = (*path, "dest_provider")
         provider = str(_mapping(rule).get("dest_provider", ""))
         if provider and provider not in known:
-            problems.add(place_of(tree, at), at, f"no provider {quoted(provider)}{suggestion(provider, known)}")
+            problems.add(place_of(tree, at), at, f"no provider {named(provider)}{suggestion(provider, known)}")
         elif not provider and _mapping(rule).get("action") != "passthrough":
             problems.add(place_of(tree, path), at, f"the rule needs a provider to send to{suggestion('', known)}")
 
@@ -113,7 +113,7 @@ def _client_keys(data: Mapping[str, object], tree: Node, problems: Problems) -> 
         first = owners.setdefault(key, name)
         if first != name:
             at: Path = ("gateway", "client_keys", name)
-            problems.add(place_of(tree, at), at, f"the same key as that of {quoted(first)}; give each client its own")
+            problems.add(place_of(tree, at), at, f"the same key as that of {named(first)}; give each client its own")
 
 
 def _hooks(configured: HooksConfig | list[str | HookEntry]) -> Iterator[str]:

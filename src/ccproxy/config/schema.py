@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from msgspec import inspect
 
 from ccproxy.config.settings import Settings
+from ccproxy.providers.registry import provider_types
 
 PREFIX = "CCPROXY_"
 
@@ -33,7 +35,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of a model. `type` and its facts are unwrapped; `default` is `msgspec.NODEFAULT` if it must be given."""
+    """A key of a model. `type` is unwrapped, `facts` is what it was wrapped in; `default` is `msgspec.NODEFAULT` if it must be given."""
 
     name: str
     type: inspect.Type
@@ -138,20 +140,34 @@ def home_of(name: str) -> tuple[str, ...] | None:
     return found[0] if len(found) == 1 else None
 
 
-def json_schema() -> dict[str, object]:
+def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a configuration file, for editors and other programs.
 
     It knows keys, types and ranges; formats and rules between settings are checked by `ccproxy config check` alone.
     """
-    (reference,), definitions = msgspec.json.schema_components([Settings], ref_template="#/$defs/{name}")
+    (root,), definitions = msgspec.json.schema_components([Settings], ref_template="#/$defs/{name}")
+    for definition in definitions.values():
+        for name, schema in definition.get("properties", {}).items():
+            definition["properties"][name] = _with_null(schema)
+    definitions["ProviderConfig"]["properties"]["type"]["enum"] = sorted(provider_types())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "ccproxy.yaml",
         "type": "object",
-        "properties": {"ccproxy": {"anyOf": [reference, {"type": "null"}]}},
+        "properties": {"ccproxy": _with_null(root)},
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def _with_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a section, mapping or list, which may also be left empty; any other as it is."""
+    options = schema.get("anyOf", [schema])
+    if not all("$ref" in option or option.get("type") in {"object", "array"} for option in options):
+        return schema
+    outside = {name: value for name, value in schema.items() if name in {"description", "default"}}
+    inside = [{name: value for name, value in option.items() if name not in outside} for option in options]
+    return {**outside, "anyOf": [*inside, {"type": "null"}]}
 
 
 def summary(struct: inspect.StructType) -> str:
@@ -167,13 +183,13 @@ def _default(field: inspect.Field) -> object:
 
 def _range(bare: inspect.IntType | inspect.FloatType) -> str:
     if bare.ge is not None and bare.le is not None:
-        return f" from {bare.ge:g} to {bare.le:g}"
+        return f" from {bare.ge} to {bare.le}"
     if bare.ge is not None:
-        return f" of at least {bare.ge:g}"
+        return f" of at least {bare.ge}"
     if bare.gt is not None:
-        return f" above {bare.gt:g}"
+        return f" above {bare.gt}"
     if bare.le is not None:
-        return f" of at most {bare.le:g}"
+        return f" of at most {bare.le}"
     return ""
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ccproxy.config.locate import DEEPEST, read_value
-from ccproxy.config.problems import Place, Problems, printable
+from ccproxy.config.problems import Place, Problems
 from ccproxy.config.schema import PREFIX
 from ccproxy.config.tree import Node, Scalar, Table, find, merge, nested, node_of, resolve
+from ccproxy.telemetry.text import printable
 
 #: Variables with our prefix that are no settings.
 RESERVED = frozenset({"CCPROXY_CONFIG_DIR", "CCPROXY_DEBUG", "CCPROXY_RUN_ID"})

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from msgspec import inspect
 
 from ccproxy.config import schema
-from ccproxy.config.formats import ADDRESSES, FORMATS, without_userinfo
-from ccproxy.config.problems import Path, Place, Problems, quoted, shown, suggestion
+from ccproxy.config.formats import ADDRESSES, FORMATS, displayed
+from ccproxy.config.problems import Path, Place, Problems, named, quoted, shown, suggestion
 from ccproxy.config.schema import Facts, Key
 from ccproxy.config.tree import Items, Node, Scalar, Table, plain
 
@@ -55,8 +55,9 @@ class _Walker:
             chosen = [pair for pair in alternatives if schema.container(pair[0])][:1]
             node = Table({}, node.place) if chosen and not isinstance(chosen[0][0], inspect.ListType) else node
         if not chosen:
-            secret = any(own.secret for _, own in alternatives)
-            self._unexpected(bare, Facts(secret=secret), node, path)
+            # Where a section is wanted, a single value is one whose colon was forgotten, and may be a credential.
+            hidden = any(own.secret for _, own in alternatives) or not any(_is_leaf(kind) for kind, _ in alternatives)
+            self._unexpected(bare, Facts(secret=hidden), node, path)
             return _INVALID
         if len(chosen) > 1:
             return self._tagged(
@@ -113,10 +114,9 @@ class _Walker:
             return _INVALID
         word = entry.node.value if isinstance(entry.node, Scalar) else None
         if not isinstance(word, str) or word not in by_tag:
-            kind = f"unknown {field} {_display(entry.node, facts)}"
-            self._problems.add(
-                entry.place, (*path, field), f"{kind}{suggestion(word if isinstance(word, str) else '', by_tag)}"
-            )
+            word = word if isinstance(word, str) else ""
+            got = named(word) if word else _display(entry.node, facts)
+            self._problems.add(entry.place, (*path, field), f"unknown {field} {got}{suggestion(word, by_tag)}")
             return _INVALID
         self.origins[*path, field] = entry.node.place
         return self._struct(by_tag[word], facts, node, path)
@@ -131,7 +131,7 @@ class _Walker:
             step = "…" if inner.secret and len(name) >= _LONGEST_SECRET_KEY else name
             wrong = FORMATS[key_facts.format](name) if key_facts.format else ""
             if wrong:
-                self._problems.add(place, (*path, step), f"{wrong}, got {quoted(step)}")
+                self._problems.add(place, (*path, step), f"{wrong}, got {named(step)}")
             found = self.value(value_type, inner, child, (*path, step))
             if found is not _INVALID and not wrong:
                 data[name] = found
@@ -156,8 +156,7 @@ class _Walker:
             wrong = _number(member, value)
         elif isinstance(member, inspect.LiteralType) and value not in member.values:
             options = [str(option) for option in member.values]
-            got = _display(node, facts)
-            self._problems.add(node.place, path, f"unknown value {got}{suggestion(str(value), options)}")
+            self._problems.add(node.place, path, f"unknown value {named(str(value))}{suggestion(str(value), options)}")
             return _INVALID
         elif isinstance(value, str):
             wrong = _text(member, facts, value, unset=key is not None and value == "" and key.default in ("", None))
@@ -199,6 +198,11 @@ def _admits(member: inspect.Type, node: Node) -> bool:
             if isinstance(member, inspect.BoolType):
                 return node.plain and text.lower() in _WORDS
             return isinstance(member, inspect.StrType | inspect.LiteralType)
+
+
+def _is_leaf(bare: inspect.Type) -> bool:
+    containers = inspect.StructType | inspect.DictType | inspect.ListType | inspect.NoneType
+    return not isinstance(bare, containers)
 
 
 def _is_null(node: Node) -> bool:
@@ -244,7 +248,7 @@ def _display(node: Node, facts: Facts) -> str:
         case Table():
             return "a mapping"
         case Scalar(value=str() as text) if not facts.secret:
-            return quoted(without_userinfo(text) if facts.format in ADDRESSES else text)
+            return quoted(displayed(text) if facts.format in ADDRESSES else text)
         case Scalar(value=str()):
             return "text"
         case Scalar(value=None):
@@ -261,4 +265,4 @@ def _unknown(name: str, known: Mapping[str, object], tag: str | None, path: Path
     home = schema.home_of(name)
     if home is not None and home[:-1] != path and "did you mean" not in near:
         near = f"; it belongs under {'.'.join(('ccproxy', *home[:-1]))}"
-    return f"unknown key {quoted(name)}{near}"
+    return f"unknown key {named(name)}{near}"

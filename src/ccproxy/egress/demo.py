@@ -1,13 +1,14 @@
 """The demo provider: a `Transport` without a network, for provider type `demo`.
 
 It answers in the dialect and at the paths it is asked in, needs no account, and says that it is no model. A streamed
-answer comes word by word. A tool is used if one is offered and the last turn is not its result, `max_tokens` and stop
+answer comes word by word. A tool is used if one is offered, its result answered with text; `max_tokens` and stop
 sequences are honoured, usage is estimated from the size of the request. Any model name is accepted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from http import HTTPStatus
 
@@ -28,6 +29,8 @@ MAX_BODY = 64 * 1024 * 1024
 
 #: Longest part of the request that an answer repeats, in characters.
 _QUOTE = 200
+
+_TAGGED = re.compile(r"<([a-z][a-z_-]*)>.*?</\1>", re.DOTALL)
 
 Sleep = Callable[[float], Awaitable[object]]
 
@@ -122,10 +125,12 @@ class _DemoResponse:
 
 
 def _speech(asked: Asked) -> str:
+    # Agents put reminders in tags around what their user said.
+    spoken = _TAGGED.sub("", asked.text).strip() or asked.text.strip()
     if asked.results:
         said = f"The tool said: {_quoted(' '.join(asked.results))}"
-    elif asked.text.strip():
-        said = f"You said: {_quoted(asked.text)}"
+    elif spoken:
+        said = f"You said: {_quoted(spoken)}"
     else:
         said = "You said nothing"
     return f"{said}. I am ccproxy's demo provider, no model was asked."

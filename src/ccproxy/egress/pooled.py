@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp import ClientRequest, ClientTimeout, TCPConnector
@@ -25,7 +25,7 @@ from yarl import URL
 from ccproxy.egress import failures, keepalive
 from ccproxy.egress.config import EgressConfig
 from ccproxy.egress.proxy import parse_proxy
-from ccproxy.egress.response import PooledResponse
+from ccproxy.egress.response import Line, PooledResponse
 from ccproxy.egress.sockets import open_socket
 from ccproxy.egress.tls import Trust
 from ccproxy.egress.transport import Timeouts, UpstreamRequest, UpstreamResponse, UpstreamSocket
@@ -63,8 +63,7 @@ class PooledTransport:
         self._closed = False
         self._origins: dict[tuple[str, str, int, bool], _Origin] = {}
         self._limits: dict[float, ClientTimeout] = {}
-        self._used: WeakSet[ResponseHandler] = WeakSet()
-        self._open = 0
+        self._lines: WeakKeyDictionary[ResponseHandler, Line] = WeakKeyDictionary()
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         """Sends `request` and returns when the head of the answer is there.
@@ -82,8 +81,8 @@ class PooledTransport:
         replayable = body is None or isinstance(body, bytes)
         fresh = False
         while True:
-            connection, protocol, reused = await self._connect(origin, request.timeouts, fresh=fresh)
-            response = PooledResponse(connection, protocol, origin.where, request.timeouts)
+            connection, protocol, line, reused = await self._connect(origin, request.timeouts, fresh=fresh)
+            response = PooledResponse(connection, protocol, line, origin.where, request.timeouts)
             try:
                 await response.begin(request.method, head, body, length)
             except UpstreamError:
@@ -101,15 +100,17 @@ class PooledTransport:
         return await open_socket(request, subprotocols, max_message=max_message, context=context, proxy=self._proxy)
 
     async def close(self) -> None:
-        """Closes every connection, also those in use."""
+        """Closes every connection, also those in use: their readers get an UpstreamCut."""
         self._closed = True
+        for response in self._answers():
+            response.give_up()
         if self._connector is not None:
             await self._connector.close()
 
     async def _connect(
         self, origin: _Origin, timeouts: Timeouts, *, fresh: bool
-    ) -> tuple[Connection, ResponseHandler, bool]:
-        """A connection, and whether it has been used before. `fresh` gives up the idle ones: one was found closed."""
+    ) -> tuple[Connection, ResponseHandler, Line, bool]:
+        """A connection in its parts, and whether it has been used before. `fresh` gives up the idle ones: one was found closed."""
         connector = self._connector or self._make_connector()
         limit = self._limits.get(timeouts.connect) or self._limit(timeouts.connect)
         proxy = self._proxy.name if self._proxy else ""
@@ -117,26 +118,28 @@ class PooledTransport:
             try:
                 connection = await connector.connect(origin.request, [], limit)
             except TimeoutError:
-                full = self._open if self._open >= self._config.max_connections else 0
+                busy = len(self._answers())
+                full = busy if busy >= self._config.max_connections else 0
                 raise failures.connect_timeout(origin.where, timeouts.connect, proxy=proxy, full=full) from None
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 raise failures.cannot_connect(error, origin.where, proxy) from error
             protocol = connection.protocol
             if protocol is None:
                 continue
-            reused = protocol in self._used
-            if reused and (fresh or protocol.should_close):
-                # should_close: something came unasked while it was idle; it would be taken for the next answer.
-                connection.close()
-                continue
-            if not reused:
-                self._used.add(protocol)
-            self._open += 1
-            connection.add_callback(self._let_go)
-            return connection, protocol, reused
+            line = self._lines.get(protocol)
+            if line is None:
+                line = self._lines[protocol] = Line()
+                if (closed := protocol.closed) is not None:
+                    closed.add_done_callback(line.ended)
+                return connection, protocol, line, False
+            # should_close: something came unasked while it was idle; it would be taken for the next answer.
+            if not fresh and not protocol.should_close:
+                return connection, protocol, line, True
+            connection.close()
 
-    def _let_go(self) -> None:
-        self._open -= 1
+    def _answers(self) -> list[PooledResponse]:
+        """Those that still need their connection."""
+        return [line.response for line in self._lines.values() if line.response is not None]
 
     def _limit(self, connect: float) -> ClientTimeout:
         if len(self._limits) >= _MOST_ORIGINS:

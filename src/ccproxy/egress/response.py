@@ -28,14 +28,44 @@ from ccproxy.exchange.http import Headers
 _READ_AHEAD = 64 * 1024
 
 
+class Line:
+    """A connection, over all the answers it carries: knows the one it is busy with, and tells it of its end."""
+
+    __slots__ = ("response",)
+
+    def __init__(self) -> None:
+        self.response: PooledResponse | None = None
+
+    def ended(self, closed: asyncio.Future[None]) -> None:
+        """The connection is closed, by whomever."""
+        if not closed.cancelled():
+            closed.exception()  # retrieved, so that asyncio does not report it as lost
+        if self.response is not None:
+            self.response.connection_ended()
+
+
 class PooledResponse:
     """An answer (`UpstreamResponse`). Made by `PooledTransport`, ready after `begin`.
+
+    Args:
+        connection, protocol, line: the connection, for this answer alone.
+        where: the provider's `host:port`, for messages.
+        timeouts: limits for this answer.
 
     Attributes:
         untouched: `begin` failed because the connection ended before a byte of the answer.
     """
 
-    def __init__(self, connection: Connection, protocol: ResponseHandler, where: str, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        protocol: ResponseHandler,
+        line: Line,
+        where: str,
+        timeouts: Timeouts,
+    ) -> None:
+        line.response = self
+        self._line = line
         self._connection: Connection | None = connection
         self._protocol = protocol
         self._where = where
@@ -94,7 +124,7 @@ class PooledResponse:
         self._message = message
         self._payload = payload
         self.status = message.code
-        self.reason = message.reason
+        self.reason = _text(message.reason)
         self.headers.pairs = list(message.raw_headers)
         payload.on_eof(self._complete)
 
@@ -102,7 +132,8 @@ class PooledResponse:
         """The body as it arrives. Raises UpstreamCut, UpstreamTimeout."""
         payload = self._payload
         now = self._loop.time
-        if self._timeouts.idle and not payload.is_eof():
+        cause: Exception | None = None
+        if self._timeouts.idle and self._connection is not None:
             self._unwatch()
             self._timer = self._loop.call_later(self._timeouts.idle, self._look_at_silence)
         try:
@@ -113,21 +144,46 @@ class PooledResponse:
                 if not data:
                     break
                 yield data
-        except (aiohttp.ClientError, OSError) as error:
-            self._abort()
-            if isinstance(self._protocol.exception(), HttpProcessingError):
-                raise failures.broken_body(self._where, payload.total_bytes) from error
-            raise failures.cut(self._where, payload.total_bytes) from error
-        if self._ended_by_reset():
-            raise failures.cut(self._where, payload.total_bytes)
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            # RuntimeError: read again after the connection ended.
+            cause = error
+        if cause is None and not self._ended_by_reset():
+            return
+        failure, rest = self._failure(), self._rest()
+        self._abort()
+        if rest:
+            yield rest
+        raise failure from cause
 
     async def close(self) -> None:
         """Lets go of the answer; see `UpstreamResponse.close`."""
-        if self._connection is not None:
-            self._payload.set_exception(UpstreamCut(f"the answer of {self._where} was given up"))
-            self._abort()
+        self.give_up()
         if self._upload is not None:
             await self._upload.stop()
+
+    def give_up(self) -> None:
+        """Aborts the connection, if it is still needed; who waits for something gets an UpstreamCut."""
+        if self._connection is not None:
+            error = UpstreamCut(f"the answer of {self._where} was given up")
+            self._protocol.set_exception(error)
+            self._payload.set_exception(error)
+            self._abort()
+
+    def connection_ended(self) -> None:
+        """The connection is closed. The parser has told the body so, unless it had failed itself before."""
+        if self._message is not None and self._payload.exception() is None and not self._payload.is_eof():
+            self._payload.set_exception(aiohttp.ClientPayloadError())
+
+    def _rest(self) -> bytes:
+        """What came before the connection failed and had not been read: the failure stands before it in the queue."""
+        self._payload.set_exception(None)  # type: ignore[arg-type]
+        return self._payload.read_nowait()
+
+    def _failure(self) -> UpstreamError:
+        """Why the body ended too early."""
+        if isinstance(self._protocol.exception(), HttpProcessingError):
+            return failures.broken_body(self._where, self._payload.total_bytes)
+        return failures.cut(self._where, self._payload.total_bytes)
 
     def _send(self, head: bytes, body: bytes | AsyncIterator[bytes] | None, length: int) -> None:
         transport = self._protocol.transport
@@ -158,6 +214,7 @@ class PooledResponse:
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        self._line.response = None
         transport = self._protocol.transport
         uploading = self._upload is not None and not self._upload.complete
         if uploading or (transport is not None and transport.get_write_buffer_size()):
@@ -172,6 +229,7 @@ class PooledResponse:
         self._unwatch()
         connection, self._connection = self._connection, None
         if connection is not None:
+            self._line.response = None
             self._protocol.abort()  # not close(), which would first send what is left of the request
             connection.close()
 
@@ -223,3 +281,8 @@ def _ended_silently(error: BaseException) -> bool:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return isinstance(error.message, str)  # else it is the part of a head that came
     return isinstance(error, OSError)
+
+
+def _text(reason: str) -> str:
+    """The reason phrase as latin-1, as header fields are: the parser reads it as UTF-8."""
+    return reason if reason.isascii() else reason.encode("utf-8", "surrogateescape").decode("latin-1")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 MAX_DECODED = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
-_ZSTD_PIECE = 1024
+_PIECE = 1024
 _MAX_CODINGS = 4
 _IDENTITY = frozenset({"", "identity"})
 
@@ -118,20 +118,31 @@ def _deflate(body: bytes, out: bytearray, limit: int) -> bool:
 def _brotli(body: bytes, out: bytearray, limit: int) -> bool:
     import brotli
 
-    machine = brotli.Decompressor()
-    data = body
+    position = 0
+
+    def run(careful_from: int) -> bool:
+        nonlocal position
+        machine = brotli.Decompressor()
+        position = 0
+        while position < len(body) and not machine.is_finished():
+            data = body[position : position + (_PIECE if position < careful_from else 1)]
+            out += (more := machine.process(data, output_buffer_limit=_CHUNK))
+            while more and not machine.can_accept_more_data():
+                if len(out) > limit:
+                    return False
+                out += (more := machine.process(b"", output_buffer_limit=_CHUNK))
+            position += len(data)
+        return bool(machine.is_finished()) and position == len(body)
+
     try:
-        while not machine.is_finished():
-            more = machine.process(data, output_buffer_limit=_CHUNK)
-            out += more
-            if len(out) > limit:
-                return False
-            if not more and machine.can_accept_more_data():
-                break
-            data = b""
-    except brotli.error as error:
-        raise _Unreadable from error
-    return bool(machine.is_finished())
+        return run(len(body))
+    except brotli.error:
+        # The library gives nothing of a piece that has an error in it: once more, byte by byte towards the error.
+        out.clear()
+        try:
+            return run(position)
+        except brotli.error as error:
+            raise _Unreadable from error
 
 
 def _zstd(body: bytes, out: bytearray, limit: int) -> bool:
@@ -144,8 +155,8 @@ def _zstd(body: bytes, out: bytearray, limit: int) -> bool:
         try:
             while position < len(body) and not machine.eof:
                 # Small pieces: each may expand a thousandfold, and the limit is looked at between them.
-                out += machine.decompress(body[position : position + _ZSTD_PIECE])
-                position += _ZSTD_PIECE
+                out += machine.decompress(body[position : position + _PIECE])
+                position += _PIECE
                 if len(out) > limit:
                     return False
         except zstandard.ZstdError as error:

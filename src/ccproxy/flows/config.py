@@ -20,6 +20,6 @@ class FlowsConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True)
     ] = 16 * 1024 * 1024
     keep_days: Annotated[float, Meta(ge=0, description="Flows older than this go. 0 = no limit.")] = 14.0
     keep_flows: Annotated[int, Meta(ge=0, description="Most flows kept. 0 = no limit.")] = 50_000
-    keep_bytes: Annotated[int, Meta(ge=0, description="Most bytes of stored bodies kept. 0 = no limit.")] = (
-        2 * 1024 * 1024 * 1024
-    )
+    keep_bytes: Annotated[
+        int, Meta(ge=0, description="Most bytes the store takes on disk; the oldest flows go first. 0 = no limit.")
+    ] = 2 * 1024 * 1024 * 1024

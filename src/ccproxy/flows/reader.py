@@ -10,7 +10,6 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
 
 from ccproxy.errors import StoreError
 from ccproxy.flows import bodies, schema
@@ -135,34 +134,16 @@ def _open(path: Path, busy_seconds: float) -> sqlite3.Connection | None:
         if not path.exists():
             return None
         try:
-            return _connect(path, busy_seconds)
+            connection = schema.open_existing(path, read_only=True, busy_seconds=busy_seconds)
         except sqlite3.OperationalError:
             # Without write access to the directory SQLite cannot use a write-ahead log; if there is none to be used,
             # the file alone is the whole store.
             log = path.with_name(f"{path.name}-wal")
             if log.exists() and log.stat().st_size:
                 raise
-            return _connect(path, busy_seconds, "&immutable=1")
+            connection = schema.open_existing(path, read_only=True, busy_seconds=busy_seconds, immutable=True)
     except (sqlite3.Error, OSError) as error:
         raise StoreError(schema.problem(error, path)) from error
-
-
-def _connect(path: Path, busy_seconds: float, options: str = "") -> sqlite3.Connection | None:
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro{options}"
-    connection = sqlite3.connect(uri, uri=True, timeout=busy_seconds, autocommit=True)
-    try:
+    if connection is not None:
         connection.row_factory = sqlite3.Row
-        schema.check(connection, path)
-        found = schema.version(connection)
-        if found == len(schema.MIGRATIONS):
-            return connection
-        connection.close()
-        if found == 0:
-            return None
-        raise StoreError(
-            f"the flow store {path} was written by an older ccproxy (its version is {found})",
-            hint="`ccproxy start` brings it up to date",
-        )
-    except BaseException:
-        connection.close()
-        raise
+    return connection

@@ -8,14 +8,20 @@ Everything happens in small transactions, so that another writer never waits lon
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import batched
+from pathlib import Path
 
+from ccproxy.errors import StoreError
+from ccproxy.flows import schema
 from ccproxy.flows.config import FlowsConfig
 
 _PER_TRANSACTION = 200
 _PAGES_PER_STEP = 512
+#: Between the transactions of `clear`, so that the proxy's writer, which waits in steps, gets its turn.
+_BREATH = 0.005
 _DAY = 86_400.0
 
 
@@ -84,22 +90,27 @@ def _oldest(connection: sqlite3.Connection, count: int) -> list[int]:
     return [row[0] for row in connection.execute("SELECT seq FROM flow ORDER BY seq LIMIT ?", (count,))]
 
 
-def _delete_up_to(connection: sqlite3.Connection, last: int) -> int:
+def _delete_up_to(connection: sqlite3.Connection, last: int, breath: float = 0.0) -> int:
     deleted = 0
     while True:
         chosen = [seq for seq in _oldest(connection, _PER_TRANSACTION) if seq <= last]
         if not chosen:
             return deleted
-        deleted += delete(connection, chosen)
+        deleted += delete(connection, chosen, breath)
 
 
-def delete(connection: sqlite3.Connection, chosen: Sequence[int]) -> int:
-    """Deletes flows by `seq` and returns how many there were."""
+def delete(connection: sqlite3.Connection, chosen: Sequence[int], breath: float = 0.0) -> int:
+    """Deletes flows by `seq` and returns how many there were.
+
+    Args:
+        breath: seconds to leave to others after each transaction.
+    """
     deleted = 0
     for some in batched(chosen, _PER_TRANSACTION, strict=False):
         with transaction(connection):
             marks = ", ".join("?" * len(some))
             deleted += connection.execute(f"DELETE FROM flow WHERE seq IN ({marks})", some).rowcount  # noqa: S608
+        time.sleep(breath)
     return deleted
 
 
@@ -109,13 +120,35 @@ def delete_by_id(connection: sqlite3.Connection, ids: Sequence[str]) -> int:
     for some in batched(ids, _PER_TRANSACTION, strict=False):
         marks = ", ".join("?" * len(some))
         found += [row[0] for row in connection.execute(f"SELECT seq FROM flow WHERE id IN ({marks})", some)]  # noqa: S608
-    return delete(connection, found)
+    return delete(connection, found, _BREATH)
 
 
 def delete_all(connection: sqlite3.Connection) -> int:
     """Deletes every flow that is there at the start and returns how many there were."""
     last = connection.execute("SELECT max(seq) FROM flow").fetchone()[0]
-    return _delete_up_to(connection, last or 0)
+    return _delete_up_to(connection, last or 0, _BREATH)
+
+
+def clear(path: Path, ids: Sequence[str] | None, *, busy_seconds: float = 10.0) -> int:
+    """Deletes flows from the store at `path`, beside a running proxy or without one, and frees their disk space.
+
+    Args:
+        ids: which flows; None for all.
+
+    Returns how many there were. Raises StoreError.
+    """
+    if not path.exists():
+        return 0
+    try:
+        connection = schema.open_existing(path, read_only=False, busy_seconds=busy_seconds)
+        if connection is None:
+            return 0
+        with closing(connection):
+            deleted = delete_all(connection) if ids is None else delete_by_id(connection, ids)
+            release_all(connection)
+            return deleted
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(schema.problem(error, path)) from error
 
 
 def release_some(connection: sqlite3.Connection) -> None:
@@ -133,6 +166,7 @@ def release_all(connection: sqlite3.Connection) -> None:
     while 0 < (free := free_pages(connection)) < before:
         before = free
         _vacuum(connection)
+        time.sleep(_BREATH)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 

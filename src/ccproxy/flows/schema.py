@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from ccproxy.errors import StoreError
 from ccproxy.util.fs import ensure_private_file
@@ -75,8 +76,8 @@ CREATE TABLE message (
     truncated     INTEGER NOT NULL,
     redacted      INTEGER NOT NULL,
     body          BLOB,
-    PRIMARY KEY (flow, role)
-) WITHOUT ROWID;
+    UNIQUE (flow, role)
+);
 
 CREATE INDEX message_body ON message (body) WHERE body IS NOT NULL;
 
@@ -119,6 +120,35 @@ def open_for_writing(
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def open_existing(
+    path: Path, *, read_only: bool, busy_seconds: float, immutable: bool = False
+) -> sqlite3.Connection | None:
+    """Opens a store that is up to date, beside a running proxy or without one; None if it is still empty.
+
+    Args:
+        immutable: trust that nobody writes meanwhile: for a directory in which SQLite may not create its companions.
+
+    Raises StoreError for a store of another version, sqlite3.Error as it comes.
+    """
+    uri = f"file:{quote(str(path.absolute()))}?mode={'ro' if read_only else 'rw'}{'&immutable=1' if immutable else ''}"
+    connection = sqlite3.connect(uri, uri=True, timeout=busy_seconds, autocommit=True)
+    try:
+        check(connection, path)
+        found = version(connection)
+        if 0 < found < len(MIGRATIONS):
+            raise StoreError(
+                f"the flow store {path} was written by an older ccproxy (its version is {found})",
+                hint="`ccproxy start` brings it up to date",
+            )
+    except BaseException:
+        connection.close()
+        raise
+    if found == 0:
+        connection.close()
+        return None
     return connection
 
 

@@ -37,7 +37,9 @@ _log = logging.getLogger(__name__)
 
 _MAX_BATCH_FLOWS = 256
 _MAX_BATCH_BYTES = 32 * 1024 * 1024
-_RETENTION_EVERY = 200
+#: Retention is looked after when so many flows, or bytes of them, have been stored since the last time.
+_RETENTION_FLOWS = 200
+_RETENTION_BYTES = 32 * 1024 * 1024
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 #: What a flow takes in memory beside its bodies, roughly.
 _FLOW_BYTES = 8192
@@ -111,7 +113,7 @@ class SqliteStore:
         self._lost_before = 0
         self._batch: list[_Item] = []
         self._reopened = False
-        self._since_retention = 0
+        self._new_flows = self._new_bytes = 0
         self._thread: threading.Thread | None = None
 
     @property
@@ -159,7 +161,8 @@ class SqliteStore:
         return future
 
     def close(self) -> None:
-        """Writes what is queued, closes the file and ends the thread. Blocks until then; may be called twice."""
+        """Writes what is queued, closes the file and ends the thread. Blocks until then, so on an event loop it belongs
+        into `asyncio.to_thread`. May be called twice."""
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -182,6 +185,9 @@ class SqliteStore:
                     self._accepting = True
                     self._serve(connection, packer, identity)
                     return
+                except _Replaced:
+                    _let_go(connection, self.path, identity)
+                    raise
                 finally:
                     connection.close()
             except _Replaced:
@@ -252,12 +258,14 @@ class SqliteStore:
         self._release(failed, False)
         if stored and self._problem:
             self._switch_on()
-        self._since_retention += len(stored)
-        if self._since_retention >= _RETENTION_EVERY:
+        self._new_flows += len(stored)
+        self._new_bytes += sum(item.size for item in stored)
+        due = min(_RETENTION_FLOWS, self.config.keep_flows // 10 + 1) if self.config.keep_flows else _RETENTION_FLOWS
+        if self._new_flows >= due or self._new_bytes >= _RETENTION_BYTES:
             self._maintain(connection)
 
     def _maintain(self, connection: sqlite3.Connection) -> None:
-        self._since_retention = 0
+        self._new_flows = self._new_bytes = 0
         deleted = retention.enforce(connection, self.config, self._clock.wall())
         retention.release_some(connection)
         if deleted:
@@ -337,6 +345,17 @@ def _identity(path: Path) -> _Identity:
     return _file(str(path)), _file(f"{path}-wal")
 
 
+def _let_go(connection: sqlite3.Connection, path: Path, identity: _Identity) -> None:
+    """Completes the file that is no longer at the path (it may have been moved away to be kept), and removes its
+    write-ahead log, which SQLite would apply to whatever file stands there now."""
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    now = _identity(path)
+    if now[0] != identity[0] and now[1] == identity[1]:
+        for companion in ("-wal", "-shm"):
+            path.with_name(f"{path.name}{companion}").unlink(missing_ok=True)
+
+
 def _file(path: str) -> tuple[int, int]:
     try:
         status = os.stat(path)  # noqa: PTH116 - half the price of Path.stat, for every batch
@@ -370,8 +389,7 @@ def _pack(connection: sqlite3.Connection, packer: Packer, item: _Item) -> _Messa
         return messages
     except sqlite3.Error:
         raise
-    except Exception:
-        # The boundary of the background thread: one odd flow must not end recording.
+    except Exception:  # noqa: BLE001 - logged; the boundary of the background thread
         _log.exception("flow %s cannot be stored", item.flow.id)
         return None
 

@@ -12,8 +12,9 @@ from typing import Any
 from ccproxy.errors import CCProxyError
 from ccproxy.exchange.exchange import Exchange, ResponseHead
 from ccproxy.exchange.http import HOP_BY_HOP, Headers
+from ccproxy.flows.recorder import Tape
 from ccproxy.gateway.listener import Connection
-from ccproxy.gateway.replies import error_document, error_event, error_headers
+from ccproxy.gateway.replies import error_document, error_event, error_headers, phrase
 
 Send = Callable[[Any], Awaitable[None]]
 
@@ -29,13 +30,15 @@ class Answer:
         send: the ASGI channel.
         connection: the client's connection.
         exchange: the exchange that is answered.
+        tape: records the answer where it is our own.
         http_version: the client's; an HTTP/1.0 client cannot read a chunked body, so its answer is collected first.
     """
 
-    def __init__(self, send: Send, connection: Connection, exchange: Exchange, http_version: str) -> None:
+    def __init__(self, send: Send, connection: Connection, exchange: Exchange, tape: Tape, http_version: str) -> None:
         self._send = send
         self._connection = connection
         self._exchange = exchange
+        self._tape = tape
         self._collected: bytearray | None = bytearray() if http_version == "1.0" else None
         self._head: ResponseHead | None = None
         self._remaining: int | None = None
@@ -102,12 +105,12 @@ class Answer:
             headers = error_headers(error)
             if close:
                 headers.add(b"connection", b"close")
+            document = error_document(exchange.dialect, error.status, error.kind, str(error), exchange.id)
+            if exchange.response is None:
+                exchange.response = ResponseHead(error.status, phrase(error.status), headers.copy())
+                self._tape.response_chunk(document)
             self._remaining = None
-            await self.reply(
-                error.status,
-                headers,
-                error_document(exchange.dialect, error.status, error.kind, str(error), exchange.id),
-            )
+            await self.reply(error.status, headers, document)
             return True
         if self._can_append_event():
             event = error_event(exchange.dialect, error.status, error.kind, str(error), exchange.id)

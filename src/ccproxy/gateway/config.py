@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+Label = Annotated[str, Meta(extra={"format": "label"})]
 Url = Annotated[str, Meta(extra={"format": "url"})]
 
 
@@ -32,7 +33,7 @@ class GatewayConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
 
     default_upstreams: DefaultUpstreams = DefaultUpstreams()
     client_keys: Annotated[
-        dict[str, Annotated[str, Meta(extra={"secret": True, "format": "client_key"})]],
+        dict[Label, Annotated[str, Meta(extra={"secret": True, "format": "client_key"})]],
         Meta(
             description="Keys that clients must present, by a name for each. Required to bind beyond loopback. "
             "`openssl rand -hex 32` makes a good one."

@@ -76,8 +76,8 @@ class Gateway:
         """One exchange, whatever becomes of it."""
         runtime = self.runtime
         exchange = begin(scope, connection, self._clock)
-        answer = Answer(send, connection, exchange, scope["http_version"])
         tape = self._recorder.open(exchange)
+        answer = Answer(send, connection, exchange, tape, scope["http_version"])
         task = asyncio.current_task()
         if task is not None:
             connection.on_lost = task.cancel
@@ -119,7 +119,6 @@ class Gateway:
             # A client that left while the last step ended has asked for a cancellation that is of no use any more.
             while task is not None and task.cancelling():
                 task.uncancel()
-            self.active -= 1
             if body is not None:
                 body.release()
         exchange.timings.end = self._clock.mono()
@@ -127,6 +126,7 @@ class Gateway:
         if endable:
             await answer.end()
         log_exchange(exchange)
+        self.active -= 1
 
     async def _serve(
         self,

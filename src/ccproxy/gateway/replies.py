@@ -63,15 +63,19 @@ def plain_reply(status: int, message: str, hint: str) -> bytes:
     """A whole HTTP/1.1 answer for a request that was too broken to have a dialect."""
     text = f"ccproxy: {message} ({hint})" if hint else f"ccproxy: {message}"
     body = msgspec.json.encode({"error": {"message": text, "type": "invalid_request_error"}})
-    try:
-        phrase = HTTPStatus(status).phrase
-    except ValueError:
-        phrase = ""
     head = (
-        f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        f"HTTP/1.1 {status} {phrase(status)}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
         "x-ccproxy-error: bad_request\r\nconnection: close\r\n\r\n"
     )
     return head.encode("ascii") + body
+
+
+def phrase(status: int) -> str:
+    """The standard reason phrase of a status, or ""."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
 
 
 def _error(dialect: str, status: int, kind: str, message: str, flow: str) -> dict[str, object]:

@@ -20,7 +20,7 @@ from ccproxy.flows.recorder import Recorder, Tape
 from ccproxy.gateway.answer import Send, outgoing
 from ccproxy.gateway.bodies import Receive
 from ccproxy.gateway.log import log_exchange
-from ccproxy.gateway.replies import error_document, error_headers
+from ccproxy.gateway.replies import error_document, error_headers, phrase
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.steps import admit, facts, note_failure, prepare
 from ccproxy.routing.detect import detect
@@ -54,7 +54,10 @@ async def relay_websocket(
         note_failure(exchange, error)
         if exchange.response is None:
             document = error_document(exchange.dialect, error.status, error.kind, str(error), exchange.id)
-            await _answer(exchange, send, error.status, error_headers(error), document)
+            headers = error_headers(error)
+            exchange.response = ResponseHead(error.status, phrase(error.status), headers.copy())
+            tape.response_chunk(document)
+            await _answer(exchange, send, error.status, headers, document)
         else:
             await send({"type": "websocket.close", "code": 1014, "reason": error.message[:120]})
     except asyncio.CancelledError:

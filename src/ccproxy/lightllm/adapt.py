@@ -10,8 +10,6 @@ Strategy: one pass over the messages that copies only what changes, then one sma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from ccproxy.errors import Untranslatable
@@ -19,15 +17,15 @@ from ccproxy.lightllm.adapt_parts import PartAdapter
 from ccproxy.lightllm.dialect import Capabilities, Target
 from ccproxy.lightllm.ir.losses import LossLedger
 from ccproxy.lightllm.ir.parts import Part, Text, ToolCall, ToolResult
-from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Message, Request, Tool
+from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Message, Request, Tool, ToolChoice
+from ccproxy.lightllm.repair import repaired
 from ccproxy.lightllm.toolargs import CUSTOM_INPUT
-from ccproxy.lightllm.toolnames import Original, ToolNames
+from ccproxy.lightllm.toolnames import Kind, Original, ToolNames
 
 replace = msgspec.structs.replace
 
 
-@dataclass(frozen=True, slots=True)
-class Adapted:
+class Adapted(msgspec.Struct, frozen=True):
     """A request within the target's capabilities, and what has to be undone or done on the way back."""
 
     request: Request
@@ -38,6 +36,8 @@ class Adapted:
 def adapt(request: Request, dialect: str, target: Target, capabilities: Capabilities, ledger: LossLedger) -> Adapted:
     """`request` for a target of `dialect`. Raises Untranslatable."""
     crossing = request.dialect != dialect
+    if target.repair:
+        request = replace(request, messages=repaired(request.messages, ledger))
     changes: dict[str, object] = {}
     if target.model:
         changes["model"] = target.model
@@ -49,19 +49,18 @@ def adapt(request: Request, dialect: str, target: Target, capabilities: Capabili
         changes |= {"extras": {}, "dialect": dialect}
         if request.reasoning.extras:
             changes["reasoning"] = replace(request.reasoning, extras={})
-        if request.tool_choice is not None and request.tool_choice.extras:
-            changes["tool_choice"] = replace(request.tool_choice, extras={})
     names = ToolNames(capabilities.tool_name, namespaces=capabilities.namespaces, custom=capabilities.custom_tools)
     names.learn(_tools_of(request))
     parts = PartAdapter(dialect, crossing, target.origin or dialect, capabilities, names, ledger)
     if request.system:
         changes["system"] = parts.all(request.system, "system")
     changes["messages"] = _messages(request, parts, capabilities, ledger)
-    changes["tools"] = _tools(request, dialect, crossing, capabilities, names, ledger)
+    tools = _tools(request, dialect, crossing, capabilities, names, ledger)
+    changes["tools"] = tools
     if not capabilities.namespaces:
         changes["namespaces"] = {}
     stop = _knobs(request, capabilities, ledger, changes)
-    _tool_choice(request, names, capabilities, ledger, changes)
+    _tool_choice(request, tools, names, capabilities, ledger, changes)
     return Adapted(replace(request, **changes), names, stop)
 
 
@@ -115,7 +114,7 @@ def _tools_of(request: Request) -> list[Original]:
     return found
 
 
-def _kind(tool: FunctionTool | CustomTool) -> str:
+def _kind(tool: FunctionTool | CustomTool) -> Kind:
     return "custom" if isinstance(tool, CustomTool) else "function"
 
 
@@ -242,12 +241,17 @@ def _custom(
 
 
 def _tool_choice(
-    request: Request, names: ToolNames, capabilities: Capabilities, ledger: LossLedger, changes: dict[str, object]
+    request: Request,
+    tools: tuple[Tool, ...],
+    names: ToolNames,
+    capabilities: Capabilities,
+    ledger: LossLedger,
+    changes: dict[str, object],
 ) -> None:
     choice = request.tool_choice
     if choice is not None:
-        choice = changes.get("tool_choice", choice)  # type: ignore[assignment]
-        assert choice is not None
+        if request.dialect != changes.get("dialect", request.dialect):
+            choice = replace(choice, extras={})
         kinds = {tool.name: tool for tool in request.tools if isinstance(tool, FunctionTool | CustomTool)}
 
         def renamed(name: str) -> str:
@@ -264,6 +268,13 @@ def _tool_choice(
                 choice = replace(choice, allowed=())
             else:
                 choice = replace(choice, allowed=tuple(renamed(name) for name in choice.allowed))
+        left = {tool.name for tool in tools}
+        if request.tools and not tools:
+            ledger.dropped("tool_choice", "no tool is left to choose", choice.mode)
+            choice = None
+        elif choice.mode == "tool" and choice.name not in left and request.tools:
+            ledger.approximated("tool_choice.name", "the target does not have this tool", choice.name, "auto")
+            choice = ToolChoice("auto")
         changes["tool_choice"] = choice
     if request.parallel_tools is False and not capabilities.parallel_control:
         ledger.dropped("parallel_tool_calls", "the target cannot forbid parallel calls", False)
@@ -310,10 +321,11 @@ def _knobs(
     if request.metadata and not capabilities.metadata:
         ledger.dropped("metadata", "the target has no such field", sorted(request.metadata))
         changes["metadata"] = {}
-    sent = request.stop[: capabilities.max_stop]
-    if sent != request.stop:
-        changes["stop"] = sent
-    return request.stop[capabilities.max_stop :]
+    fitting = [stop for stop in request.stop if capabilities.blank_stop or not stop.isspace()][: capabilities.max_stop]
+    left = tuple(stop for stop in request.stop if stop not in fitting)
+    if left:
+        changes["stop"] = tuple(fitting)
+    return left
 
 
 def _sampling(request: Request, capabilities: Capabilities, ledger: LossLedger, changes: dict[str, object]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -47,7 +46,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         parallel_control: whether parallel calls can be forbidden.
         sampling: names of the `Sampling` fields it has; empty for a model that refuses them all.
         temperature: lowest and highest temperature.
-        max_stop: the most stop sequences; 0 = it has none (then they are cut on the way back).
+        max_stop: the most stop sequences; 0 = it has none. What is beyond is cut on the way back.
+        blank_stop: whether a stop sequence may be white space alone.
         needs_max_tokens: whether the limit must be given.
         max_tokens: whether a limit may be given.
         json_mode, json_schema: the forms of structured output.
@@ -77,6 +77,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     sampling: frozenset[str] = frozenset({"temperature", "top_p"})
     temperature: tuple[float, float] = (0.0, 2.0)
     max_stop: int = 4
+    blank_stop: bool = True
     needs_max_tokens: bool = False
     max_tokens: bool = True
     json_mode: bool = True
@@ -92,8 +93,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     verbosity: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """Where a request goes.
 
     Attributes:
@@ -113,8 +113,7 @@ class Target:
     repair: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(msgspec.Struct, frozen=True):
     """A request ready to be sent.
 
     Attributes:
@@ -133,7 +132,7 @@ class Encoded:
     losses: LossLedger
     request: Request
     stop: tuple[str, ...] = ()
-    names: ToolNames = field(default_factory=ToolNames)
+    names: ToolNames = msgspec.field(default_factory=ToolNames)
 
 
 class Frame(msgspec.Struct, gc=False):
@@ -156,8 +155,7 @@ def _now() -> int:
     return int(time.time())
 
 
-@dataclass(slots=True)
-class Context:
+class Context(msgspec.Struct):
     """What decoders and encoders of one answer share.
 
     Attributes:
@@ -172,7 +170,7 @@ class Context:
     request: Request | None = None
     model: str = ""
     origin: str = ""
-    ledger: LossLedger = field(default_factory=LossLedger)
+    ledger: LossLedger = msgspec.field(default_factory=LossLedger)
     new_id: Callable[[], str] = _token
     now: Callable[[], int] = _now
 
@@ -222,8 +220,7 @@ class ModelInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     extras: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(msgspec.Struct, frozen=True):
     """Where a dialect's operations live below a provider's base. `{model}` is filled in; `stream` is the path of a
     streamed generation where it is another one."""
 
@@ -250,8 +247,7 @@ type RequestWriter = Callable[[Request, Target, Capabilities, LossLedger], bytes
 type StreamForm = Literal["sse", "json_array"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
+class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """One dialect.
 
     Attributes:

@@ -99,7 +99,7 @@ class Fields:
         value = self.number(name)
         if value is None:
             return None
-        if value != int(value):
+        if isinstance(value, float) and not value.is_integer():
             raise ShapeError(f"{self.where(name)}: expected a whole number")
         return int(value)
 
@@ -126,7 +126,7 @@ class Fields:
             as_text(item, f"{self.where(name)}[{i}]") for i, item in enumerate(as_list(value, self.where(name)))
         )
 
-    def object(self, name: str) -> JsonObject | None:
+    def mapping(self, name: str) -> JsonObject | None:
         """An object, or None."""
         value = self._left.pop(name, None)
         return None if value is None else as_object(value, self.where(name))

@@ -20,8 +20,9 @@ from ccproxy.errors import UpstreamError
 _SPACE = b" \t\n\r"
 #: Everything up to the next bracket, or to a text that has not ended yet.
 _PLAIN = re.compile(rb'(?:[^\[\]{}"]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
-#: Where an element that is no array or object ends.
-_SCALAR = re.compile(rb'(?:[^,\]\s"]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+#: An element that is a text, and one that is a number or a word: up to what can only follow it.
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_WORD = re.compile(rb"[^,\]\s]*+")
 _is_json = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -110,8 +111,8 @@ class JsonArraySplitter:
         buffer = self._buffer
         first = buffer[self._start]
         if first not in b"{[":
-            end = _end_of(_SCALAR, buffer, self._start)
-            if end == len(buffer) or (end == self._start and first == 0x22):
+            end = _end_of(_TEXT if first == 0x22 else _WORD, buffer, self._start)
+            if end == (self._start if first == 0x22 else len(buffer)):
                 return False
             self._position = max(end, self._start + 1)
             self._end(elements)

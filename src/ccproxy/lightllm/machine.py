@@ -34,8 +34,8 @@ from ccproxy.lightllm.ir.events import (
     UsageUpdate,
     fits,
 )
-from ccproxy.lightllm.ir.parts import JsonObject, Part, Signature, ToolCall
-from ccproxy.lightllm.ir.response import deltas_of, empty
+from ccproxy.lightllm.ir.parts import JsonObject, Part, Signature, ToolCall, empty
+from ccproxy.lightllm.ir.response import deltas_of
 from ccproxy.lightllm.ir.usage import Usage
 from ccproxy.lightllm.jsontext import JsonError
 from ccproxy.lightllm.toolids import ToolIds
@@ -112,26 +112,35 @@ class BaseDecoder:
     # What a dialect calls
 
     def start(
-        self, id: str, model: str, *, created: int | None = None, usage: Usage | None = None, extras: JsonObject | None = None
-    ) -> None:  # fmt: skip
+        self,
+        answer_id: str,
+        model: str,
+        *,
+        created: int | None = None,
+        usage: Usage | None = None,
+        extras: JsonObject | None = None,
+    ) -> None:
         """The answer begins; ignored the second time."""
         if self.started:
             return
         self.started = True
-        self._out.append(Start(id, model, created, usage, self.dialect, extras or {}))
+        self._out.append(Start(answer_id, model, created, usage, self.dialect, extras or {}))
 
     def begin(self, key: Hashable, part: Part) -> None:
-        """A part begins; `key` tells it from others that may be open. Give it as it begins: deltas add to it. A key in
-        use ends its earlier part."""
+        """A part begins; `key` tells it from others that may be open. What it holds already is given out as its first
+        deltas. A key in use ends its earlier part."""
         self._begun()
         if key == self._open or key in self._waiting:
             self.finish(key)
         if isinstance(part, ToolCall):
             part = self._claimed(part)
+        bare = empty(part)
         if self._open is None:
-            self._emit_start(key, part)
+            self._emit_start(key, bare)
         else:
-            self._waiting[key] = (part, [], False)
+            self._waiting[key] = (bare, [], False)
+        for delta in deltas_of(part):
+            self.add(key, delta)
 
     def has(self, key: Hashable) -> bool:
         """Whether a part with this key is under way."""
@@ -169,9 +178,7 @@ class BaseDecoder:
     def whole(self, part: Part) -> None:
         """A part that comes all at once, through the same events as one that comes in pieces."""
         key = object()
-        self.begin(key, empty(part))
-        for delta in deltas_of(part):
-            self.add(key, delta)
+        self.begin(key, part)
         self.finish(key)
 
     def usage(self, usage: Usage) -> None:
@@ -273,7 +280,7 @@ class BaseEncoder:
             PartEnd: self._part_end,
             UsageUpdate: self._usage,
             Ping: lambda _: self.keepalive(),
-            End: self.on_end,
+            End: self._end,
             Failed: lambda event: self.on_failed(event.error),
         }
         deltas: dict[type, Callable[..., list[Frame]]] = {
@@ -355,6 +362,7 @@ class BaseEncoder:
     def _start(self, event: Start) -> list[Frame]:
         self.source = event.dialect
         self.usage = event.usage
+        self._left_behind("answer", event.extras)
         return self.on_start(event)
 
     def _part_start(self, event: PartStart) -> list[Frame]:
@@ -363,6 +371,7 @@ class BaseEncoder:
             self.context.ledger.dropped(f"answer.{kind}", "the client's dialect has no such part")
             return []
         self.part = event.part
+        self._left_behind(f"answer.parts[{self.parts}]", getattr(event.part, "extras", None))
         return self.on_part_start(event.part)
 
     def _part_end(self, event: PartEnd) -> list[Frame]:
@@ -376,3 +385,13 @@ class BaseEncoder:
     def _usage(self, event: UsageUpdate) -> list[Frame]:
         self.usage = self.usage.merged(event.usage) if self.usage else event.usage
         return self.on_usage(self.usage)
+
+    def _end(self, event: End) -> list[Frame]:
+        self._left_behind("answer", event.extras)
+        return self.on_end(event)
+
+    def _left_behind(self, path: str, extras: JsonObject | None) -> None:
+        """Records the extras of another dialect's answer, which no encoder writes."""
+        if extras and self.source != self.dialect:
+            for name, value in extras.items():
+                self.context.ledger.dropped(f"{path}.{name}", "only the provider's dialect knows it", value)

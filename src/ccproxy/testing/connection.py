@@ -17,9 +17,9 @@ from ccproxy.errors import BadRequest
 from ccproxy.exchange.http import Pair
 from ccproxy.testing.encoding import encode, encoder
 from ccproxy.testing.recorded import Disconnect, Received
-from ccproxy.testing.reply import Cut, Hang, Pause, Reply, Send, SlowFirstByte, Step
+from ccproxy.testing.reply import Cut, Hang, Pause, Reply, Send, SlowFirstByte, Step, wait_until
 from ccproxy.testing.site import Site
-from ccproxy.testing.websocket import Socket, SocketSession, wait_until
+from ccproxy.testing.websocket import Socket, SocketSession
 from ccproxy.testing.wire import Data, End, Head, RequestReader
 
 _PIECE = 256 * 1024
@@ -49,10 +49,14 @@ class Connection:
     async def run(self) -> None:
         """Returns when the connection is over."""
         worker = asyncio.create_task(self._serve(), name=f"fake provider connection {self._number}")
+        worker.add_done_callback(self._served)
         try:
             await self._read()
         except (ConnectionError, ssl.SSLError, TimeoutError):
             pass
+        except asyncio.CancelledError:
+            self._closing = True
+            raise
         finally:
             self._ended()
             worker.cancel()
@@ -60,6 +64,11 @@ class Connection:
             self._writer.transport.abort()
         if not worker.cancelled() and (error := worker.exception()) is not None and not _is_network(error):
             raise error
+
+    def _served(self, worker: asyncio.Task[None]) -> None:
+        """A reply that cannot be sent (a mistake in a test's script) must not leave the client waiting."""
+        if not worker.cancelled() and worker.exception() is not None:
+            self._writer.transport.abort()
 
     def _ended(self) -> None:
         end = Disconnect(self._site.now(), by_client=not self._closing)
@@ -95,8 +104,9 @@ class Connection:
                     if event.upgrade:
                         self._complete(self._current)
                 case Data() if self._current is not None:
-                    self._current.request.framed += event.raw
                     self._current.request.content += event.body
+                    if event.raw is not event.body:
+                        self._current.request.framed += event.raw
                 case End() if self._current is not None:
                     self._complete(self._current)
         self._site.changed()
@@ -152,6 +162,8 @@ class Connection:
                 session.feed(rest)
             try:
                 cut = await session.run()
+            except ConnectionError:
+                return False
             except Exception as error:  # noqa: BLE001 - a test's handler: reported where the test sees it
                 self._site.failed(error)
                 cut = Cut()

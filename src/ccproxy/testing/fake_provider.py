@@ -27,15 +27,14 @@ from ccproxy.providers.answers.script import Script
 from ccproxy.testing.connection import Connection
 from ccproxy.testing.recorded import Disconnect, Received
 from ccproxy.testing.reply import Reply
-from ccproxy.testing.site import Responder, Rule, Site
+from ccproxy.testing.site import PATIENCE, Responder, Rule, Site
 from ccproxy.testing.tls import Certificates, make_certificates
 from ccproxy.util.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from ccproxy.testing.threaded import ThreadedProvider
 
-#: Seconds the `wait_for_…` methods wait before they give up with a TimeoutError.
-PATIENCE = 10.0
+#: What the default answers say.
 TEXT = "Hello from the fake provider."
 
 

@@ -31,8 +31,8 @@ class Received:
         target: path and query as on the wire.
         headers: names and values in the order and case received.
         head: the bytes of the head, with the empty line.
-        framed: the bytes after the head as on the wire (chunk sizes included).
-        body: the body without chunk framing, content-encoding untouched.
+        content: the body so far, without chunk framing, content-encoding untouched; `body` is the same as bytes.
+        framed: of a chunked request the bytes after the head as on the wire, else empty.
         disconnect: set when its connection has ended.
         messages: messages of a WebSocket, from the client.
         close_code: the code of the client's close frame, or None.
@@ -55,12 +55,13 @@ class Received:
 
     @property
     def body(self) -> bytes:
+        """The body without chunk framing, content-encoding untouched."""
         return bytes(self.content)
 
     @property
     def raw(self) -> bytes:
         """The whole request as on the wire."""
-        return self.head + bytes(self.framed)
+        return self.head + bytes(self.framed or self.content)
 
     @property
     def path(self) -> str:

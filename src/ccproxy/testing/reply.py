@@ -113,10 +113,25 @@ class Reply:
     close: bool = False
     early: bool = False
 
+    @property
+    def pieces(self) -> list[bytes]:
+        """The bytes of the body, piece by piece, without the other steps: the frames of a stream."""
+        if isinstance(self.body, str | bytes):
+            return [_bytes(self.body)] if self.body else []
+        return [step if isinstance(step, bytes) else step.data for step in self.body if isinstance(step, Send | bytes)]
+
     def pairs(self) -> list[Pair]:
         """The header fields as bytes."""
         given = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
-        return [(_bytes(name), _bytes(value)) for name, value in given]
+        return [(_bytes(name, "latin-1"), _bytes(value, "latin-1")) for name, value in given]
+
+
+async def wait_until(until: Waitable | float) -> None:
+    """Waits for what a `Pause` names."""
+    if isinstance(until, int | float):
+        await asyncio.sleep(until)
+    else:
+        await until.wait()
 
 
 def sse(
@@ -186,5 +201,5 @@ def silence() -> Reply:
     return Reply(framing="raw", body=[Hang()])
 
 
-def _bytes(value: str | bytes) -> bytes:
-    return value.encode("latin-1") if isinstance(value, str) else value
+def _bytes(value: str | bytes, encoding: str = "utf-8") -> bytes:
+    return value.encode(encoding) if isinstance(value, str) else value

@@ -26,6 +26,9 @@ Handler = Callable[[Received], Fixed | Awaitable[Fixed]]
 #: What may answer a request.
 Responder = Fixed | Handler
 
+#: Seconds after which the waiting methods give up.
+PATIENCE = 10.0
+
 
 @dataclass(slots=True)
 class Rule:

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ccproxy.providers.answers.script import Script
 from ccproxy.testing.recorded import Disconnect, Received
 from ccproxy.testing.reply import Reply
-from ccproxy.testing.site import Responder
+from ccproxy.testing.site import PATIENCE, Responder
 
 if TYPE_CHECKING:
     from ccproxy.testing.fake_provider import FakeProvider
-
-PATIENCE = 10.0
 
 
 class ThreadedProvider:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from ccproxy.testing.recorded import Received
-from ccproxy.testing.reply import Cut, Fields, Hang, Pause, Reply
+from ccproxy.testing.reply import Cut, Fields, Hang, Pause, Reply, wait_until
 
 Message = str | bytes
 
@@ -121,7 +122,9 @@ class SocketSession:
         return message
 
     async def send(self, message: Message) -> None:
-        """Sends a message."""
+        """Sends a message. Raises ConnectionError once the socket has been closed."""
+        if self._protocol.state is not State.OPEN:
+            raise ConnectionError("the WebSocket is closed")
         if isinstance(message, str):
             self._protocol.send_text(message.encode())
         else:
@@ -187,11 +190,3 @@ class SocketSession:
         for data in self._protocol.data_to_send():
             if data:  # an empty piece asks for the end of the connection, which comes when the script is over
                 self._write(data)
-
-
-async def wait_until(until: object) -> None:
-    """Waits for what a `Pause` names: seconds, an event or a gate."""
-    if isinstance(until, int | float):
-        await asyncio.sleep(until)
-    else:
-        await until.wait()  # type: ignore[attr-defined]

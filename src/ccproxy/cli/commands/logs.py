@@ -86,19 +86,22 @@ def _follow(path: Path, file: BinaryIO) -> None:
 
 def new_chunks(path: Path, file: BinaryIO) -> Iterator[bytes]:
     """What is appended to the log from the position of `file` on, through rotation and truncation; b"" when there is
-    nothing more at the moment."""
-    while True:
-        # Looked at before reading: what the old file got until it was replaced is then surely read.
-        replaced = _replaced(path, file)
-        while chunk := file.read(BLOCK):
-            yield chunk
-        if replaced:
-            file.close()
-            file = path.open("rb")
-        elif os.fstat(file.fileno()).st_size < file.tell():
-            file.seek(0)
-        else:
-            yield b""
+    nothing more at the moment. Closes the file when it is closed itself."""
+    try:
+        while True:
+            # Looked at before reading: what the old file got until it was replaced is then surely read.
+            replaced = _replaced(path, file)
+            while chunk := file.read(BLOCK):
+                yield chunk
+            if replaced:
+                file.close()
+                file = path.open("rb")
+            elif os.fstat(file.fileno()).st_size < file.tell():
+                file.seek(0)
+            else:
+                yield b""
+    finally:
+        file.close()
 
 
 def _replaced(path: Path, file: BinaryIO) -> bool:

@@ -4,17 +4,12 @@ The listener, its signals (SIGTERM drains and ends, a second one ends at once, S
 and everything else of the running proxy are `ccproxy.app`; this module does what surrounds it: the configuration and
 the log, a port that is free or a message that names its holder, the run file, and what a person reads at the start.
 
-Detached: a child in its own session runs the same command with `--ready-fd`. Until it is ready it keeps the terminal,
-so its errors appear there and its exit code becomes ours; then it lets go of it and says so through the pipe.
+Detached, the same command runs in a session of its own (`cli/launch.py`); its errors and its exit code become ours.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import select
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,16 +19,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ccproxy import __version__
-from ccproxy.cli import output, ports, runfile
+from ccproxy.cli import launch, output, ports, runfile
 from ccproxy.cli.context import CliContext
 from ccproxy.errors import CommandError
+from ccproxy.flows.store import store_path
 from ccproxy.telemetry.text import printable
-from ccproxy.util.paths import state_dir
 
 if TYPE_CHECKING:
     from ccproxy.config.load import LoadedConfig
-
-READY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +79,7 @@ def command(
     ports.check_free(config.settings.host, config.settings.port)
     if detach:
         return _detach(ctx, overrides, config)
-    _serve(ctx, overrides, config, _announce_to(ready_fd) if ready_fd is not None else None)
+    _serve(ctx, overrides, config, launch.announcer(ready_fd) if ready_fd is not None else None)
     return 0
 
 
@@ -123,7 +116,7 @@ def greet(urls: list[str], config: LoadedConfig, log: Path, *, pid: int | None =
     """What a person needs to know when the proxy is ready: stdout; warnings on stderr."""
     settings = config.settings
     url = urls[0] if urls else f"http://{settings.host}:{settings.port}"
-    flows = settings.flows.path or state_dir() / "flows.db"
+    flows = store_path(settings.flows)
     lines = [
         ("listening", "  ".join(urls)),
         ("configuration", output.tilde(config.path) if config.path else "none (`ccproxy init` writes one)"),
@@ -147,54 +140,16 @@ def greet(urls: list[str], config: LoadedConfig, log: Path, *, pid: int | None =
             )
 
 
-def _announce_to(descriptor: int) -> Callable[[list[str]], None]:
-    """Tells the launcher at the other end of a pipe that the proxy is ready, after letting go of its terminal."""
-    os.set_inheritable(descriptor, False)
-
-    def announce(urls: list[str]) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        null = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
-            os.dup2(null, standard)
-        os.close(null)
-        os.write(descriptor, json.dumps(urls).encode())
-        os.close(descriptor)
-
-    return announce
-
-
 def _detach(ctx: CliContext, overrides: Overrides, config: LoadedConfig) -> int:
     """Starts the proxy in the background and returns the exit code of its start."""
-    reader, writer = os.pipe()
-    line = [sys.executable, "-P", "-m", "ccproxy"]  # -P: a folder called ccproxy in the current directory is not us
-    if ctx.config_path is not None:
-        line += ["--config", str(ctx.config_path.absolute())]
-    line += ["start", *overrides.arguments(), "--ready-fd", str(writer)]
-    child = subprocess.Popen(line, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=(writer,))  # noqa: S603
-    os.close(writer)
+    place = ["--config", str(ctx.config_path.absolute())] if ctx.config_path is not None else []
     log = runfile.log_file_of(config.settings.port)
-    with os.fdopen(reader, "rb") as pipe:
-        try:
-            answered = select.select([pipe], [], [], READY_SECONDS)[0]
-            message = pipe.read() if answered else b""
-        except KeyboardInterrupt:
-            child.terminate()
-            raise
-    if message:
-        greet(json.loads(message), config, log, pid=child.pid)
-        child.returncode = 0  # it goes on without us: nothing to wait for
-        return 0
-    if not answered:
-        child.terminate()
-        raise CommandError(
-            f"the proxy was not ready within {READY_SECONDS:g} seconds and was ended",
-            hint=f"its log is {output.tilde(log)}",
-        )
-    code = child.wait()
-    if code < 0:
-        raise CommandError(
-            f"the proxy was ended by {signal.Signals(-code).name} before it was ready",
-            hint=f"its log is {output.tilde(log)}",
-        )
-    return code or 1  # its own message is on the terminal already
+    try:
+        child, urls = launch.launch([*place, "start", *overrides.arguments()], os.environ)
+    except launch.Ended as error:
+        return error.exit_code  # its own message is on the terminal already
+    except CommandError as error:
+        raise CommandError(error.message, hint=f"its log is {output.tilde(log)}") from None
+    greet(urls, config, log, pid=child.pid)
+    child.returncode = 0  # it goes on without us: there is nothing to wait for
+    return 0

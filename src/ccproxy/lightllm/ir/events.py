@@ -4,7 +4,8 @@
     part   := PartStart delta* PartEnd
 
 Exactly one terminal, and nothing after it. At most one part is open; decoders of dialects that interleave parts put
-them in order (`machine.Sequencer`). `PartStart.part` is the part as it begins; deltas add to it.
+them in order (`machine.BaseDecoder`). `PartStart.part` is the part as it begins, without text, arguments and citations
+(`parts.empty`): its deltas bring them.
 
 | part | its deltas |
 | --- | --- |
@@ -36,6 +37,7 @@ from ccproxy.lightllm.ir.parts import (
     Text,
     Thinking,
     ToolCall,
+    empty,
 )
 from ccproxy.lightllm.ir.usage import Usage
 
@@ -70,7 +72,7 @@ class Stop(msgspec.Struct, frozen=True, omit_defaults=True):
     details: JsonObject = {}
 
 
-class Start(msgspec.Struct, frozen=True, omit_defaults=True, tag="start"):
+class Start(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="event", tag="start"):
     """The answer begins. `created` is seconds since the epoch; `dialect` is whose extras the answer has."""
 
     id: str
@@ -81,65 +83,65 @@ class Start(msgspec.Struct, frozen=True, omit_defaults=True, tag="start"):
     extras: JsonObject = {}
 
 
-class PartStart(msgspec.Struct, frozen=True, tag="part_start"):
+class PartStart(msgspec.Struct, frozen=True, tag_field="event", tag="part_start"):
     """A part begins; `index` counts parts from 0 without gaps."""
 
     index: int
     part: Part
 
 
-class TextDelta(msgspec.Struct, frozen=True, gc=False, tag="text_delta"):
+class TextDelta(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag="text_delta"):
     text: str
 
 
-class ThinkingDelta(msgspec.Struct, frozen=True, gc=False, tag="thinking_delta"):
+class ThinkingDelta(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag="thinking_delta"):
     text: str
 
 
-class SignatureDelta(msgspec.Struct, frozen=True, gc=False, tag="signature_delta"):
+class SignatureDelta(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag="signature_delta"):
     """The part's signature, whole."""
 
     signature: Signature
 
 
-class ArgsDelta(msgspec.Struct, frozen=True, gc=False, tag="args_delta"):
+class ArgsDelta(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag="args_delta"):
     """A piece of a call's arguments (JSON text, cut anywhere)."""
 
     text: str
 
 
-class CitationDelta(msgspec.Struct, frozen=True, tag="citation_delta"):
+class CitationDelta(msgspec.Struct, frozen=True, tag_field="event", tag="citation_delta"):
     citation: Citation
 
 
-class RawDelta(msgspec.Struct, frozen=True, tag="raw_delta"):
+class RawDelta(msgspec.Struct, frozen=True, tag_field="event", tag="raw_delta"):
     """Fields that a later event of the provider's sets on an Opaque or ServerTool part."""
 
     fields: JsonObject
 
 
-class PartEnd(msgspec.Struct, frozen=True, gc=False, tag="part_end"):
+class PartEnd(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag="part_end"):
     pass
 
 
-class UsageUpdate(msgspec.Struct, frozen=True, tag="usage"):
+class UsageUpdate(msgspec.Struct, frozen=True, tag_field="event", tag="usage"):
     """Tokens so far; what it says replaces what was said."""
 
     usage: Usage
 
 
-class Ping(msgspec.Struct, frozen=True, gc=False, tag="ping"):
+class Ping(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag="ping"):
     """The provider is still there."""
 
 
-class End(msgspec.Struct, frozen=True, omit_defaults=True, tag="end"):
+class End(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="event", tag="end"):
     """The answer is complete as far as its stop reason says."""
 
     stop: Stop
     extras: JsonObject = {}
 
 
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
+class Failed(msgspec.Struct, frozen=True, tag_field="event", tag="failed"):
     """The answer is not complete and will not be."""
 
     error: ErrorInfo
@@ -189,6 +191,8 @@ class EventChecker:
             case PartStart():
                 if self._part is not None:
                     raise AssertionError(f"{event!r} inside of {self._part!r}")
+                if event.part != empty(event.part):
+                    raise AssertionError(f"{event!r} holds what its deltas should bring")
                 if event.index != self._next_index:
                     raise AssertionError(f"part {event.index} where {self._next_index} was due")
                 self._part = event.part

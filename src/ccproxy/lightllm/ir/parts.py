@@ -62,7 +62,7 @@ class Citation(msgspec.Struct, frozen=True, omit_defaults=True):
     raw: JsonObject = {}
 
 
-class Text(msgspec.Struct, frozen=True, omit_defaults=True, tag="text"):
+class Text(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="part", tag="text"):
     """Visible text."""
 
     text: str
@@ -73,7 +73,7 @@ class Text(msgspec.Struct, frozen=True, omit_defaults=True, tag="text"):
     extras: JsonObject = {}
 
 
-class Thinking(msgspec.Struct, frozen=True, omit_defaults=True, tag="thinking"):
+class Thinking(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="part", tag="thinking"):
     """Reasoning, or the sealed proof of it.
 
     `form`: "" not said, `summary` (of the reasoning), `full` (its own words), `redacted` (no text, the signature holds
@@ -87,7 +87,7 @@ class Thinking(msgspec.Struct, frozen=True, omit_defaults=True, tag="thinking"):
     extras: JsonObject = {}
 
 
-class Image(msgspec.Struct, frozen=True, omit_defaults=True, tag="image"):
+class Image(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="part", tag="image"):
     """A picture. `detail` is OpenAI's word for how closely to look (`auto`, `low`, `high`), or ""."""
 
     source: Source
@@ -96,7 +96,7 @@ class Image(msgspec.Struct, frozen=True, omit_defaults=True, tag="image"):
     extras: JsonObject = {}
 
 
-class Document(msgspec.Struct, frozen=True, omit_defaults=True, tag="document"):
+class Document(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="part", tag="document"):
     """A PDF, a text, or (with `parts` and no source) a document given as text and image parts.
 
     `name` is a file name, `title` what it is called, `context` a note about it, `url` where it is from when `parts` hold
@@ -114,7 +114,7 @@ class Document(msgspec.Struct, frozen=True, omit_defaults=True, tag="document"):
     extras: JsonObject = {}
 
 
-class Audio(msgspec.Struct, frozen=True, omit_defaults=True, tag="audio"):
+class Audio(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="part", tag="audio"):
     """A recording. `transcript` is what is said in it, if told."""
 
     source: Source
@@ -123,7 +123,7 @@ class Audio(msgspec.Struct, frozen=True, omit_defaults=True, tag="audio"):
     extras: JsonObject = {}
 
 
-class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool_call"):
+class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="part", tag="tool_call"):
     """The model calls a tool that the client runs.
 
     Attributes:
@@ -144,7 +144,7 @@ class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool_call")
     extras: JsonObject = {}
 
 
-class ToolResult(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool_result"):
+class ToolResult(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="part", tag="tool_result"):
     """What a tool gave back. `name` is the tool's, where the dialect repeats it."""
 
     call_id: str
@@ -157,7 +157,7 @@ class ToolResult(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool_resu
     extras: JsonObject = {}
 
 
-class ServerTool(msgspec.Struct, frozen=True, omit_defaults=True, tag="server_tool"):
+class ServerTool(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="part", tag="server_tool"):
     """A tool that the provider itself ran: the call, or its result. Only its own dialect can say it again.
 
     `raw` is the whole object without the call's input, which is `args` (JSON text) because it arrives in pieces.
@@ -169,7 +169,7 @@ class ServerTool(msgspec.Struct, frozen=True, omit_defaults=True, tag="server_to
     args: str = ""
 
 
-class Refusal(msgspec.Struct, frozen=True, omit_defaults=True, tag="refusal"):
+class Refusal(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="part", tag="refusal"):
     """The model's words when it declines, in dialects that keep them apart from text."""
 
     text: str
@@ -177,7 +177,7 @@ class Refusal(msgspec.Struct, frozen=True, omit_defaults=True, tag="refusal"):
     extras: JsonObject = {}
 
 
-class Opaque(msgspec.Struct, frozen=True, omit_defaults=True, tag="opaque"):
+class Opaque(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="part", tag="opaque"):
     """A part of a type that only its own dialect knows. Never converted: towards another dialect it is refused by name.
 
     `for_provider`: it speaks to the provider, not to the model, and may be left out (with a loss) for another one.
@@ -193,6 +193,24 @@ type Part = Text | Thinking | Image | Document | Audio | ToolCall | ToolResult |
 
 #: Parts that may carry a cache mark.
 type Markable = Text | Image | Document | Audio | ToolCall | ToolResult
+
+
+def empty(part: Part) -> Part:
+    """`part` without what its deltas bring: how it starts. A call's signature and a redacted part's stand at the
+    start, because dialects that have no place for them inside need them first."""
+    match part:
+        case Text():
+            return msgspec.structs.replace(part, text="", citations=(), signature=None)
+        case Thinking() if part.form != "redacted":
+            return msgspec.structs.replace(part, text="", signature=None)
+        case ToolCall():
+            return msgspec.structs.replace(part, args="")
+        case Refusal():
+            return msgspec.structs.replace(part, text="")
+        case ServerTool():
+            return msgspec.structs.replace(part, args="")
+        case _:
+            return part
 
 
 def text_of(parts: tuple[Part, ...], separator: str = "") -> str:

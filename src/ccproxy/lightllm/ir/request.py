@@ -25,7 +25,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     extras: JsonObject = {}
 
 
-class FunctionTool(msgspec.Struct, frozen=True, omit_defaults=True, tag="function"):
+class FunctionTool(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="tool", tag="function"):
     """A tool of the client's with a JSON Schema for its arguments (None: takes none)."""
 
     name: str
@@ -37,7 +37,7 @@ class FunctionTool(msgspec.Struct, frozen=True, omit_defaults=True, tag="functio
     extras: JsonObject = {}
 
 
-class CustomTool(msgspec.Struct, frozen=True, omit_defaults=True, tag="custom"):
+class CustomTool(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="tool", tag="custom"):
     """A tool of the client's that takes free text. `syntax` (`lark`, `regex`) and `grammar` bound the text, or are ""."""
 
     name: str
@@ -48,7 +48,7 @@ class CustomTool(msgspec.Struct, frozen=True, omit_defaults=True, tag="custom"):
     extras: JsonObject = {}
 
 
-class HostedTool(msgspec.Struct, frozen=True, omit_defaults=True, tag="hosted"):
+class HostedTool(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="tool", tag="hosted"):
     """A tool that the provider defines: it runs it, or the client does by the provider's rules.
 
     `kind` is what it does in our words (`web_search`, `web_fetch`, `code_execution`, ...) where that is known, else the

@@ -35,6 +35,7 @@ from ccproxy.lightllm.ir.parts import (
     Text,
     Thinking,
     ToolCall,
+    empty,
 )
 from ccproxy.lightllm.ir.usage import Usage
 
@@ -45,7 +46,7 @@ class Response(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         created: seconds since the epoch, or None where the dialect does not say.
         dialect: whose extras these are.
-        end_extras: extras of the end of the answer, apart because a stream has them last.
+        extras: those of its start and its end; a buffered answer does not tell them apart.
     """
 
     id: str
@@ -57,7 +58,6 @@ class Response(msgspec.Struct, frozen=True, omit_defaults=True):
     created: int | None = None
     dialect: str = ""
     extras: JsonObject = {}
-    end_extras: JsonObject = {}
 
 
 class _Open:
@@ -141,8 +141,7 @@ def fold(events: Iterable[Event]) -> Response:
         usage=usage,
         created=start.created,
         dialect=start.dialect,
-        extras=start.extras,
-        end_extras=end.extras if end else {},
+        extras={**start.extras, **end.extras} if end else start.extras,
     )
 
 
@@ -156,26 +155,9 @@ def unfold(response: Response) -> Iterator[Event]:
     if response.usage is not None:
         yield UsageUpdate(response.usage)
     if response.stop is not None:
-        yield End(response.stop, response.end_extras)
+        yield End(response.stop)
     else:
         yield Failed(response.error or cut())
-
-
-def empty(part: Part) -> Part:
-    """`part` without what its deltas bring: how it starts."""
-    match part:
-        case Text():
-            return msgspec.structs.replace(part, text="", citations=(), signature=None)
-        case Thinking():
-            return msgspec.structs.replace(part, text="", signature=None)
-        case ToolCall():
-            return msgspec.structs.replace(part, args="", signature=None)
-        case Refusal():
-            return msgspec.structs.replace(part, text="")
-        case ServerTool():
-            return msgspec.structs.replace(part, args="")
-        case _:
-            return part
 
 
 def deltas_of(part: Part) -> Iterator[Delta]:
@@ -195,5 +177,10 @@ def deltas_of(part: Part) -> Iterator[Delta]:
     if isinstance(part, Text):
         for citation in part.citations:
             yield CitationDelta(citation)
-    if isinstance(part, Text | Thinking | ToolCall) and part.signature is not None:
-        yield SignatureDelta(part.signature)
+    match part:
+        case Text(signature=Signature() as signature):
+            yield SignatureDelta(signature)
+        case Thinking(signature=Signature() as signature) if part.form != "redacted":
+            yield SignatureDelta(signature)
+        case _:
+            pass

@@ -7,7 +7,7 @@ on requests is not their business.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ class Asked:
         text: the text of the last user turn.
         tools: the client's function tools, in order.
         choice: `auto`, `none`, `required`, or the name of the tool that must be used.
-        results: texts of the tool results in the last turn; empty if that turn is something else.
+        results: texts of the tool results since the assistant last spoke.
         has_results: whether any turn holds a tool result.
         max_tokens: the limit the client set, or None.
         stop: its stop sequences.
@@ -78,7 +78,7 @@ def _anthropic(body: Json, model: str, stream: bool) -> Asked:
             if tool.get("type") in {None, "custom"} and tool.get("name")
         ),
         choice=named.get(_text(choice.get("type")), "auto"),
-        results=_results(turns[-1:], "tool_result"),
+        results=_results(_since(turns, _is_assistant), "tool_result"),
         has_results=bool(_results(turns, "tool_result")),
         max_tokens=_limit(body.get("max_tokens")),
         stop=_strings(body.get("stop_sequences")),
@@ -89,11 +89,7 @@ def _anthropic(body: Json, model: str, stream: bool) -> Asked:
 def _chat(body: Json, model: str, stream: bool) -> Asked:
     turns = _objects(body.get("messages"))
     last = next((turn for turn in reversed(turns) if turn.get("role") == "user"), {})
-    results: list[str] = []
-    for turn in reversed(turns):
-        if turn.get("role") != "tool":
-            break
-        results.insert(0, _joined(turn.get("content")))
+    results = [_joined(turn.get("content")) for turn in _since(turns, _is_assistant) if turn.get("role") == "tool"]
     stop = body.get("stop")
     tools = [_object(tool.get("function")) for tool in _objects(body.get("tools"))]
     return Asked(
@@ -116,11 +112,9 @@ def _responses(body: Json, model: str, stream: bool) -> Asked:
     items = _objects(given)
     last = next((item for item in reversed(items) if item.get("role") == "user"), {})
     outputs = {"function_call_output", "custom_tool_call_output"}
-    results: list[str] = []
-    for item in reversed(items):
-        if item.get("type") not in outputs:
-            break
-        results.insert(0, _joined(item.get("output")))
+    said = {"function_call", "custom_tool_call", "reasoning"}
+    new = _since(items, lambda item: _is_assistant(item) or item.get("type") in said)
+    results = [_joined(item.get("output")) for item in new if item.get("type") in outputs]
     return Asked(
         model=model,
         stream=stream,
@@ -167,7 +161,7 @@ def _gemini(body: Json, model: str, stream: bool) -> Asked:
             if tool.get("name")
         ),
         choice=mode,
-        results=_function_responses(turns[-1:]),
+        results=_function_responses(_since(turns, lambda turn: turn.get("role") == "model")),
         has_results=bool(_function_responses(turns)),
         max_tokens=_limit(_either(settings, "maxOutputTokens")),
         stop=_strings(_either(settings, "stopSequences")),
@@ -185,6 +179,16 @@ def _openai_choice(value: object) -> str:
         return value if value in {"none", "required"} else "auto"
     choice = _object(value)
     return _text(choice.get("name")) or _text(_object(choice.get("function")).get("name")) or "auto"
+
+
+def _since(turns: list[Json], spoken: Callable[[Json], bool]) -> list[Json]:
+    """The turns after the last one that the assistant has spoken."""
+    last = max((index for index, turn in enumerate(turns) if spoken(turn)), default=-1)
+    return turns[last + 1 :]
+
+
+def _is_assistant(turn: Json) -> bool:
+    return turn.get("role") == "assistant"
 
 
 def _results(turns: Iterable[Json], kind: str) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def choose_tool(asked: Asked) -> Tool | None:
 
 def wants_tool(asked: Asked, *, once: bool) -> bool:
     """Whether the answer should be a tool call. `once`: only while the conversation holds no tool result at all; else
-    whenever the last turn is not one."""
+    whenever there is none since the assistant last spoke."""
     return not (asked.has_results if once else asked.results)
 
 

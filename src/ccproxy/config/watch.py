@@ -1,0 +1,142 @@
+"""Takes a changed configuration over while the proxy runs.
+
+The file's status is looked at about once a second, which works on every file system and with every editor. A change is
+let settle before it is read, so that an editor's moment of an empty or missing file is not taken for the new content.
+Loading happens in a thread. Whatever goes wrong, the settings in force stay in force and one WARNING says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from ccproxy.config.load import LoadedConfig, Stamp, stamp_of
+from ccproxy.errors import CCProxyError
+
+_log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+SETTLE_SECONDS = 0.25
+
+#: The file as last looked at: its state, None for a missing file, or why it could not be looked at.
+_Seen = Stamp | str | None
+
+
+class ConfigWatcher:
+    """Watches one configuration file and hands each new valid configuration to `apply`.
+
+    Args:
+        path: the file that `load` reads; it need not exist.
+        load: loads the configuration anew; runs in a thread; raises ConfigError.
+        apply: takes a configuration over; runs in the event loop, may be a coroutine function. If it raises a
+            CCProxyError the configuration in force counts as unchanged.
+        current: the configuration in force.
+        sleep: waits for a number of seconds.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        load: Callable[[], LoadedConfig],
+        apply: Callable[[LoadedConfig], Awaitable[None] | None],
+        *,
+        current: LoadedConfig,
+        poll_seconds: float = POLL_SECONDS,
+        settle_seconds: float = SETTLE_SECONDS,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._path = path
+        self._load = load
+        self._apply = apply
+        self._current = current
+        self._poll_seconds = poll_seconds
+        self._settle_seconds = settle_seconds
+        self._sleep = sleep
+        self._seen: _Seen = current.stamp
+        self._existed = current.stamp is not None
+        self._asked = asyncio.Event()
+
+    def trigger(self) -> None:
+        """Asks for a reload now, changed or not (SIGHUP). To be called in the event loop; returns at once."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Watches until it is cancelled. To be run as a background task."""
+        while True:
+            await self._pause()
+            asked = self._asked.is_set()
+            self._asked.clear()
+            try:
+                await self._look(asked=asked)
+            except Exception:  # noqa: BLE001 - the boundary of the background task: a bug here must not end the watching
+                _log.exception("looking at the configuration %s failed", self._path)
+
+    async def _pause(self) -> None:
+        """Until it is time to look again, or somebody asks for it."""
+        waits = [asyncio.ensure_future(self._sleep(self._poll_seconds)), asyncio.ensure_future(self._asked.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _look(self, *, asked: bool) -> None:
+        seen = self._status()
+        if seen == self._seen and not asked:
+            return
+        if not asked:
+            while (later := await self._settled()) != seen:
+                seen = later
+        if seen is None:
+            if self._existed and (asked or self._seen is not None):
+                _log.warning("the configuration %s is gone; what was read from it stays in force", self._path)
+            self._seen = None
+            return
+        self._seen = seen
+        self._existed = True
+        if _is_empty(seen) and not asked:
+            # A program that writes slowly, or a mistake; it would drop all providers and client keys.
+            _log.warning("the configuration %s is empty; what was read from it stays in force", self._path)
+            return
+        await self._reload(asked=asked)
+
+    async def _settled(self) -> _Seen:
+        await self._sleep(self._settle_seconds)
+        return self._status()
+
+    async def _reload(self, *, asked: bool) -> None:
+        try:
+            loaded = await asyncio.to_thread(self._load)
+            if loaded.stamp is None:
+                # Gone between the look and the read: the next look says so.
+                return
+            # Exactly what was read; a change made meanwhile is seen by the next look.
+            self._seen = loaded.stamp
+            if loaded.settings == self._current.settings and not asked:
+                self._current = loaded
+                _log.info("the configuration %s was written again and says the same", self._path)
+                return
+            pending = self._apply(loaded)
+            if pending is not None:
+                await pending
+        except CCProxyError as error:
+            problems = "; ".join(str(error).splitlines())
+            _log.warning("the changed configuration is not taken over, the previous one stays in force: %s", problems)
+            return
+        self._current = loaded
+        _log.info("took over the configuration %s", self._path)
+
+    def _status(self) -> _Seen:
+        try:
+            return stamp_of(self._path.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            return error.strerror or "unreadable"
+
+
+def _is_empty(seen: _Seen) -> bool:
+    return isinstance(seen, tuple) and seen[1] == 0

@@ -1,0 +1,155 @@
+"""A flow as JSON: what `--jq` filters see and `--json` prints.
+
+The shape is that of mitmweb's flow JSON, which users' filters know, plus `.ccproxy` for what only ccproxy knows.
+`.request` is the request as it went to the provider (the client's if none went out), so that
+`.request.pretty_host == "api.anthropic.com"` means what it says; the client's own is `.ccproxy.client_request`.
+docs/reference/flow-store.md lists every member.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+from ccproxy.flows.model import Flow, Message, RequestRecord, ResponseRecord, WebSocketRecord
+
+Json = dict[str, Any]
+
+
+def flow_json(flow: Flow) -> Json:
+    """The flow without bodies."""
+    request = flow.forwarded or flow.request
+    return {
+        "id": flow.id,
+        "type": "http",
+        "timestamp_created": flow.started,
+        "client_conn": {"peername": [flow.client_address, flow.client_port]},
+        "server_conn": {"address": [flow.forwarded.host, flow.forwarded.port] if flow.forwarded else None},
+        "request": _request(request),
+        "response": _response(flow.response) if flow.response else None,
+        "error": {"msg": flow.error, "timestamp": flow.started + flow.duration} if flow.error else None,
+        "websocket": _websocket(flow.websocket) if flow.websocket else None,
+        "ccproxy": {
+            "door": flow.door,
+            "dialect": flow.dialect,
+            "operation": flow.operation,
+            "model": flow.model,
+            "answer_model": flow.answer_model,
+            "provider": flow.provider,
+            "action": flow.action,
+            "reason": flow.reason,
+            "credential": flow.credential,
+            "outcome": flow.outcome,
+            "error_kind": flow.error_kind,
+            "streaming": flow.streaming,
+            "ttfb": flow.ttfb,
+            "duration": flow.duration,
+            "client": {
+                "address": flow.client_address,
+                "port": flow.client_port,
+                "key": flow.client_key,
+                "user_agent": flow.user_agent,
+            },
+            "usage": _usage(flow),
+            "client_request": {**_request(flow.request), "url": flow.request.url},
+        },
+    }
+
+
+def flow_json_with_bodies(flow: Flow) -> Json:
+    """The flow with its bodies: `content` in each message, as text without content coding where it is text, else
+    base64 (`content_encoding` is then "base64"); and the messages of a WebSocket."""
+    document = flow_json(flow)
+    _add_content(document["request"], flow.forwarded or flow.request)
+    _add_content(document["ccproxy"]["client_request"], flow.request)
+    if flow.response is not None:
+        _add_content(document["response"], flow.response)
+    if flow.websocket is not None:
+        document["websocket"]["messages"] = [
+            {
+                "from_client": message.from_client,
+                "type": "text" if message.text else "binary",
+                "timestamp": message.at,
+                "contentLength": message.size,
+                **_content(message.body),
+            }
+            for message in flow.websocket.messages
+        ]
+    return document
+
+
+def _request(request: RequestRecord) -> Json:
+    return {
+        "method": request.method,
+        "scheme": request.scheme,
+        "host": request.host,
+        "port": request.port,
+        "path": request.target,
+        "http_version": f"HTTP/{request.http_version}",
+        "headers": request.headers,
+        "pretty_host": _pretty_host(request),
+        "contentLength": request.size,
+        "timestamp_start": request.timestamp_start or None,
+        "timestamp_end": request.timestamp_end or None,
+    }
+
+
+def _pretty_host(request: RequestRecord) -> str:
+    """The name in the Host field, without its port, else the host the request went to."""
+    host = request.header("host")
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host) or request.host
+
+
+def _response(response: ResponseRecord) -> Json:
+    return {
+        "http_version": f"HTTP/{response.http_version}",
+        "status_code": response.status,
+        "reason": response.reason,
+        "headers": response.headers,
+        "contentLength": response.size,
+        "timestamp_start": response.timestamp_start or None,
+        "timestamp_end": response.timestamp_end or None,
+    }
+
+
+def _websocket(record: WebSocketRecord) -> Json:
+    return {
+        "messages_meta": {
+            "contentLength": record.size,
+            "count": record.count,
+            "timestamp_last": record.last or None,
+        },
+        "timestamp_end": record.last or None,
+    }
+
+
+def _usage(flow: Flow) -> Json | None:
+    usage = flow.usage
+    if usage is None:
+        return None
+    return {
+        "input": usage.input,
+        "output": usage.output,
+        "cache_read": usage.cache_read,
+        "cache_write": usage.cache_write,
+        "reasoning": usage.reasoning,
+    }
+
+
+def _add_content(document: Json, message: Message) -> None:
+    from ccproxy.flows import coding
+
+    decoded = coding.decode(message.body, message.header("content-encoding"))
+    document.update(_content(message.body if decoded is None else decoded.data))
+    document["truncated"] = message.truncated or (decoded is not None and not decoded.complete)
+    document["redacted"] = message.redacted
+
+
+def _content(body: bytes) -> Json:
+    try:
+        return {"content": body.decode()}
+    except UnicodeDecodeError:
+        return {"content": b64encode(body).decode(), "content_encoding": "base64"}

@@ -1,0 +1,5 @@
+"""Anthropic Messages, as a client's dialect and an upstream's. See README.md for the mapping."""
+
+from ccproxy.lightllm.dialects.anthropic.dialect import DIALECT
+
+__all__ = ["DIALECT"]
