@@ -14,12 +14,14 @@ import msgspec
 from ccproxy import __version__
 from ccproxy.auth.base import CredentialSource
 from ccproxy.auth.build import build_source
+from ccproxy.config.formats import is_loopback
 from ccproxy.config.load import LoadedConfig
 from ccproxy.config.settings import Settings
 from ccproxy.config.watch import ConfigWatcher
 from ccproxy.egress.demo import DemoTransport
 from ccproxy.egress.pooled import PooledTransport
 from ccproxy.egress.transport import Timeouts
+from ccproxy.errors import ConfigError
 from ccproxy.flows.recorder import Recorder
 from ccproxy.flows.sqlite import SqliteStore
 from ccproxy.flows.store import store_path
@@ -59,6 +61,7 @@ class Application:
         settings = config.settings
         self._clock = SystemClock()
         self._config = config
+        self._bound_host = settings.host
         self._loaded_at = self._clock.wall()
         self._begin = self._clock.mono()
         self._sources: dict[str, tuple[object, CredentialSource | None]] = {}
@@ -89,6 +92,8 @@ class Application:
             loop.add_signal_handler(signal.SIGHUP, self._watcher.trigger)
             self._tasks.spawn(self._watcher.run(), name="configuration watcher")
             _log.info("ccproxy %s listens on %s", __version__, " ".join(urls))
+            for warning in self._config.warnings:
+                _log.warning("%s", warning)
             on_ready(urls)
             await self._stop.wait()
             await self._server.drain(self._config.settings.gateway.drain_seconds, self._hurry)
@@ -111,6 +116,11 @@ class Application:
     def _apply(self, config: LoadedConfig) -> None:
         """Takes a new configuration into use for requests to come. Raises our errors; then the old one stays."""
         before, after = self._config.settings, config.settings
+        if not is_loopback(self._bound_host) and not after.gateway.client_keys:
+            raise ConfigError(
+                f"gateway.client_keys is empty, and the proxy listens on {self._bound_host}",
+                hint="give the keys back, or restart ccproxy on a loopback address",
+            )
         if after.egress != before.egress:
             # Running answers hold on to the old connections, which close with them or as they idle.
             self._retired.append(self._network)

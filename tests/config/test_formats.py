@@ -26,7 +26,7 @@ GOOD = {
     "header": ["authorization", "x-api-key", "X-Goog-Api-Key", "cookie", "api_key"],
     "hook": ["ccproxy.hooks.inject_auth", "a.b", "my_pkg.mod.Hook2"],
     "hostname": ["proxy.lan", "my-box", "a.b.c."],
-    "label": ["laptop", "Anna's".replace("'", ""), "ci@build 2", "ä"],
+    "label": ["laptop", "work laptop", "ci@build 2", "ä"],
     "name": ["a", "0", "my-provider_2"],
     "origin": ["https://app.example", "http://localhost:3000", "chrome-extension://abcdef"],
     "path": ["/", "/v1/messages", "/v1beta/models/{model}:{action}", "/a%20b"],

@@ -33,9 +33,7 @@ class Rig:
         self._idle = asyncio.Event()
         self._tick = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.watcher = ConfigWatcher(
-            path, self.load, self.apply, current=load(path_or_none(path), env={}), sleep=self.sleep
-        )
+        self.watcher = ConfigWatcher(load(path_or_none(path), env={}), self.load, self.apply, sleep=self.sleep)
 
     def load(self) -> LoadedConfig:
         self.loads += 1
@@ -153,6 +151,23 @@ async def test_an_invalid_edit_keeps_the_old_one_and_says_so_once(rig: Rig, capl
     assert len(warnings(caplog)) == 1
 
 
+async def test_the_problem_is_known_while_there_is_one(rig: Rig) -> None:
+    seen = [rig.watcher.problem]
+    for text in ("ccproxy: {prot: 1}", "", "ccproxy: {port: 1}"):
+        rig.write(text)
+        await rig.tick()
+        seen.append(rig.watcher.problem)
+    rig.path.unlink()
+    await rig.tick()
+    seen.append(rig.watcher.problem)
+
+    none, invalid, empty, mended, gone = seen
+    assert none == mended == ""
+    assert 'unknown key "prot"' in invalid
+    assert "is empty" in empty
+    assert "is gone" in gone
+
+
 async def test_an_edit_that_is_undone_changes_nothing(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     rig.write("ccproxy: [")
     await rig.tick()
@@ -218,7 +233,7 @@ async def test_a_change_while_it_is_read_is_read_again(rig: Rig) -> None:
             rig.write("ccproxy: {port: 3}")
         return loaded
 
-    rig.watcher = ConfigWatcher(rig.path, load_and_change, rig.apply, current=load(rig.path, env={}), sleep=rig.sleep)
+    rig.watcher = ConfigWatcher(load(rig.path, env={}), load_and_change, rig.apply, sleep=rig.sleep)
     await rig.stop()
     rig.start()
     rig.write("ccproxy: {port: 2}")
@@ -267,7 +282,7 @@ async def test_a_signal_without_a_file_keeps_the_old_one(rig: Rig, caplog: pytes
 
 
 async def test_a_file_that_comes_later_is_picked_up(tmp_path: Path, rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
-    late = Rig(tmp_path / "late" / "ccproxy.yaml")
+    late = Rig(tmp_path / "none" / "ccproxy.yaml")
     late.start()
     try:
         await late.tick()
@@ -319,7 +334,7 @@ async def test_applying_may_take_its_time(rig: Rig) -> None:
         order.append(f"applied {loaded.settings.port}")
 
     await rig.stop()
-    rig.watcher = ConfigWatcher(rig.path, rig.load, apply, current=load(rig.path, env={}), sleep=rig.sleep)
+    rig.watcher = ConfigWatcher(load(rig.path, env={}), rig.load, apply, sleep=rig.sleep)
     rig.start()
     rig.write("ccproxy: {port: 2}")
     await rig.tick()

@@ -115,5 +115,15 @@ def test_marks_details_citations() -> None:
 def test_calls_and_results_of_freeform_tools() -> None:
     call, result = ToolCall("i", "f x", "text", "custom"), ToolResult("i", name="f x", kind="custom")
     assert run(call) == ((ToolCall("i", "f_x", '{"input":"text"}'),), [])
-    assert run(result) == ((ToolResult("i", name="f_x"),), [])
+    assert run(result) == ((ToolResult("i", name="f x"),), [])
     assert run(call, custom_tools=True) == ((ToolCall("i", "f_x", "text", "custom"),), [])
+
+
+def test_a_result_names_the_tool_as_its_call_does() -> None:
+    names = ToolNames(Capabilities().tool_name, namespaces=False)
+    adapter = PartAdapter("there", True, "there", Capabilities(), names, LossLedger())
+    adapter.all((ToolCall("1", "f.x", namespace="g"),), "p")
+    assert adapter.all((ToolResult("1", name="f.x"), ToolResult("9", name="f.x")), "p") == (
+        ToolResult("1", name="g__f_x"),
+        ToolResult("9", name="f.x"),
+    )

@@ -48,7 +48,7 @@ class Scripted(BaseDecoder):
 
 
 def run(*steps: Any, request: Request | None = None) -> list[Event]:
-    decoder = Scripted(dict(enumerate(map(lambda step: step, steps))), request)
+    decoder = Scripted(dict(enumerate(steps)), request)
     events: list[Event] = []
     for number in range(len(steps)):
         events += decoder.frame(number, b"")  # type: ignore[arg-type]
@@ -87,6 +87,7 @@ steps = st.sampled_from(
         lambda d: d.begin("a", Text("")),
         lambda d: d.begin("b", ToolCall("", "f", "{}")),
         lambda d: d.begin(None, Thinking("t")),
+        lambda d: d.begin(None, Text("")),
         lambda d: d.add("a", TextDelta("x")),
         lambda d: d.add("b", ArgsDelta("x")),
         lambda d: d.add("a", ArgsDelta("x")),

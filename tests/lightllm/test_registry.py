@@ -113,7 +113,7 @@ def test_the_dialects_of_this_package_are_found_by_their_folders() -> None:
     assert "anthropic" in registry.names()
     assert registry.get("anthropic").name == "anthropic"
     assert registry.get("anthropic") is registry.get("anthropic")
-    with pytest.raises(ConfigError, match="no dialect 'klingon'.*there are: .*anthropic"):
+    with pytest.raises(ConfigError, match=r"no dialect 'klingon'.*there are: .*anthropic"):
         registry.get("klingon")
 
 

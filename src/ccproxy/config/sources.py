@@ -11,8 +11,9 @@ from ccproxy.config.schema import PREFIX
 from ccproxy.config.tree import Node, Scalar, Table, find, merge, nested, node_of, resolve
 from ccproxy.telemetry.text import printable
 
-#: Variables with our prefix that are no settings.
-RESERVED = frozenset({"CCPROXY_CONFIG_DIR", "CCPROXY_DEBUG", "CCPROXY_RUN_ID"})
+#: Variables with our prefix that are no settings: where files are, what to print at a crash, how the project sets up
+#: its environment before `make run`.
+RESERVED = frozenset({"CCPROXY_CONFIG_DIR", "CCPROXY_DEBUG", "CCPROXY_SETUP"})
 
 
 def from_environment(env: Mapping[str, str], problems: Problems) -> Node:

@@ -1,8 +1,8 @@
 """Checks a tree of configuration values against the models and finds every problem, each with its place.
 
 msgspec stops at the first error and does not say which key of a mapping it was under, so the tree is walked along the
-types it reports. What passes is returned as plain data that `msgspec.convert` takes; what does not pass is left out (and is None
-in a list, so that positions stay what they are in the file).
+types it reports. What passes is returned as plain data that `msgspec.convert` takes; what does not pass is left out,
+and is None in a list, so that positions stay what they are in the file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ccproxy.config.schema import Facts, Key
 from ccproxy.config.tree import Items, Node, Scalar, Table, plain
 
 Data = dict[str, object]
+Alternative = tuple[inspect.Type, Facts]
 _INVALID = object()
 #: Words that YAML 1.1 takes for booleans. They count as such only where a boolean is wanted.
 _WORDS = {"yes": True, "on": True, "no": False, "off": False}
@@ -45,32 +46,21 @@ class _Walker:
         if isinstance(node, Scalar) and node.broken:
             return _INVALID
         alternatives = schema.members(bare, facts)
-        chosen = [(member, own) for member, own in alternatives if _admits(member, node)]
-        if not chosen and node.raw is not None:
-            # The environment knows only text, so text is what it is where text is wanted.
-            chosen = [pair for pair in alternatives if isinstance(pair[0], inspect.StrType | inspect.LiteralType)]
-            node = Scalar(node.raw, node.place) if chosen else node
-        if not chosen and _is_null(node):
-            # A section whose lines are all commented out.
-            chosen = [pair for pair in alternatives if schema.container(pair[0])][:1]
-            node = Table({}, node.place) if chosen and not isinstance(chosen[0][0], inspect.ListType) else node
+        chosen, node = _choose(alternatives, node)
         if not chosen:
             # Where a section is wanted, a single value is one whose colon was forgotten, and may be a credential.
             hidden = any(own.secret for _, own in alternatives) or not any(_is_leaf(kind) for kind, _ in alternatives)
             self._unexpected(bare, Facts(secret=hidden), node, path)
             return _INVALID
-        if len(chosen) > 1:
-            return self._tagged(
-                [member for member, _ in chosen if isinstance(member, inspect.StructType)], facts, node, path
-            )
+        structs = [member for member, _ in chosen if isinstance(member, inspect.StructType)]
+        if len(chosen) > 1 or (structs and structs[0].tag_field is not None):
+            return self._tagged(structs, facts, node, path)
         return self._member(*chosen[0], node, path, key)
 
     def _member(self, member: inspect.Type, facts: Facts, node: Node, path: Path, key: Key | None) -> object:
         match member:
             case inspect.StructType():
                 assert isinstance(node, Table)
-                if member.tag_field is not None:
-                    return self._tagged([member], facts, node, path)
                 return self._struct(member, facts, node, path)
             case inspect.DictType():
                 assert isinstance(node, Table)
@@ -177,6 +167,21 @@ class _Walker:
         self._problems.add(node.place, path, f"expected {schema.phrase(bare)}, got {got}{advice}")
 
 
+def _choose(alternatives: list[Alternative], node: Node) -> tuple[list[Alternative], Node]:
+    """The alternatives that the kind of the node allows, and the node as these want it. Only models that are told
+    apart by a key can be more than one."""
+    chosen = [pair for pair in alternatives if _admits(pair[0], node)]
+    if not chosen and node.raw is not None:
+        # The environment knows only text, so text is what it is where text is wanted.
+        chosen = [pair for pair in alternatives if isinstance(pair[0], inspect.StrType | inspect.LiteralType)]
+        node = Scalar(node.raw, node.place) if chosen else node
+    if not chosen and isinstance(node, Scalar) and node.value is None:
+        # A section whose lines are all commented out.
+        chosen = [pair for pair in alternatives if schema.container(pair[0])][:1]
+        node = Table({}, node.place) if chosen and not isinstance(chosen[0][0], inspect.ListType) else node
+    return chosen, node
+
+
 def _admits(member: inspect.Type, node: Node) -> bool:
     """Whether the kind of the node is that of the type; whether the value is good is another question."""
     if isinstance(member, inspect.AnyType):
@@ -203,10 +208,6 @@ def _admits(member: inspect.Type, node: Node) -> bool:
 def _is_leaf(bare: inspect.Type) -> bool:
     containers = inspect.StructType | inspect.DictType | inspect.ListType | inspect.NoneType
     return not isinstance(bare, containers)
-
-
-def _is_null(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.value is None
 
 
 def _number(member: inspect.IntType | inspect.FloatType, value: int | float) -> str:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
-from ccproxy.config.load import LoadedConfig, Stamp, stamp_of
+from ccproxy.config.load import LoadedConfig, Stamp, config_path, stamp_of
 from ccproxy.errors import CCProxyError
 
 _log = logging.getLogger(__name__)
@@ -28,35 +27,35 @@ class ConfigWatcher:
     """Watches one configuration file and hands each new valid configuration to `apply`.
 
     Args:
-        path: the file that `load` reads; it need not exist.
+        current: the configuration in force; its file is watched, or the default place if it has none.
         load: loads the configuration anew; runs in a thread; raises ConfigError.
         apply: takes a configuration over; runs in the event loop, may be a coroutine function. If it raises a
             CCProxyError the configuration in force counts as unchanged.
-        current: the configuration in force.
         sleep: waits for a number of seconds.
     """
 
     def __init__(
         self,
-        path: Path,
+        current: LoadedConfig,
         load: Callable[[], LoadedConfig],
         apply: Callable[[LoadedConfig], Awaitable[None] | None],
         *,
-        current: LoadedConfig,
-        poll_seconds: float = POLL_SECONDS,
-        settle_seconds: float = SETTLE_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._path = path
+        self._path = current.path or config_path()
+        self._current = current
         self._load = load
         self._apply = apply
-        self._current = current
-        self._poll_seconds = poll_seconds
-        self._settle_seconds = settle_seconds
         self._sleep = sleep
         self._seen: _Seen = current.stamp
         self._existed = current.stamp is not None
+        self._problem = ""
         self._asked = asyncio.Event()
+
+    @property
+    def problem(self) -> str:
+        """Why the file as it is now is not in force, in one line; "" if it is."""
+        return self._problem
 
     def trigger(self) -> None:
         """Asks for a reload now, changed or not (SIGHUP). To be called in the event loop; returns at once."""
@@ -75,7 +74,7 @@ class ConfigWatcher:
 
     async def _pause(self) -> None:
         """Until it is time to look again, or somebody asks for it."""
-        waits = [asyncio.ensure_future(self._sleep(self._poll_seconds)), asyncio.ensure_future(self._asked.wait())]
+        waits = [asyncio.ensure_future(self._sleep(POLL_SECONDS)), asyncio.ensure_future(self._asked.wait())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -87,24 +86,23 @@ class ConfigWatcher:
         seen = self._status()
         if seen == self._seen and not asked:
             return
-        if not asked:
-            while (later := await self._settled()) != seen:
-                seen = later
-        if seen is None:
-            if self._existed and (asked or self._seen is not None):
-                _log.warning("the configuration %s is gone; what was read from it stays in force", self._path)
-            self._seen = None
-            return
+        while not asked and (later := await self._settled()) != seen:
+            seen = later
         self._seen = seen
+        if seen is None:
+            # Where there never was a file, none is missed.
+            if self._existed:
+                self._keep(f"the configuration {self._path} is gone; what was read from it stays in force")
+            return
         self._existed = True
         if _is_empty(seen) and not asked:
             # A program that writes slowly, or a mistake; it would drop all providers and client keys.
-            _log.warning("the configuration %s is empty; what was read from it stays in force", self._path)
+            self._keep(f"the configuration {self._path} is empty; what was read from it stays in force")
             return
         await self._reload(asked=asked)
 
     async def _settled(self) -> _Seen:
-        await self._sleep(self._settle_seconds)
+        await self._sleep(SETTLE_SECONDS)
         return self._status()
 
     async def _reload(self, *, asked: bool) -> None:
@@ -115,19 +113,25 @@ class ConfigWatcher:
                 return
             # Exactly what was read; a change made meanwhile is seen by the next look.
             self._seen = loaded.stamp
-            if loaded.settings == self._current.settings and not asked:
-                self._current = loaded
-                _log.info("the configuration %s was written again and says the same", self._path)
-                return
-            pending = self._apply(loaded)
-            if pending is not None:
-                await pending
+            same = loaded.settings == self._current.settings
+            if not same or asked:
+                pending = self._apply(loaded)
+                if pending is not None:
+                    await pending
         except CCProxyError as error:
             problems = "; ".join(str(error).splitlines())
-            _log.warning("the changed configuration is not taken over, the previous one stays in force: %s", problems)
+            self._keep(f"the changed configuration is not taken over, the previous one stays in force: {problems}")
             return
         self._current = loaded
-        _log.info("took over the configuration %s", self._path)
+        self._problem = ""
+        if same and not asked:
+            _log.info("the configuration %s was written again and says the same", self._path)
+        else:
+            _log.info("took over the configuration %s", self._path)
+
+    def _keep(self, problem: str) -> None:
+        self._problem = problem
+        _log.warning("%s", problem)
 
     def _status(self) -> _Seen:
         try:

@@ -125,12 +125,12 @@ def _tls_error(error: BaseException) -> ssl.SSLError | None:
 
 def _tls(error: ssl.SSLError, where: str) -> UpstreamError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        why = error.verify_message or error.reason or "not trusted"
+        why = getattr(error, "verify_message", "") or "not trusted"
         return UpstreamError(
             f"the TLS certificate of {where} is not accepted: {why.rstrip('.')}",
             hint="name the authority's file in egress.ca_file, or set verify: false for a test server's provider",
         )
-    why = (error.reason or error.strerror or "handshake failed").replace("_", " ").lower()
+    why = (getattr(error, "reason", "") or error.strerror or "handshake failed").replace("_", " ").lower()
     hint = "does it speak https?" if "wrong version" in why or "record layer" in why else ""
     return UpstreamError(f"no TLS connection to {where}: {why}", hint=hint)
 

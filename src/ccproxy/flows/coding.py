@@ -116,33 +116,36 @@ def _deflate(body: bytes, out: bytearray, limit: int) -> bool:
 
 
 def _brotli(body: bytes, out: bytearray, limit: int) -> bool:
-    import brotli
-
-    position = 0
-
-    def run(careful_from: int) -> bool:
-        nonlocal position
-        machine = brotli.Decompressor()
-        position = 0
-        while position < len(body) and not machine.is_finished():
-            data = body[position : position + (_PIECE if position < careful_from else 1)]
-            out += (more := machine.process(data, output_buffer_limit=_CHUNK))
-            while more and not machine.can_accept_more_data():
-                if len(out) > limit:
-                    return False
-                out += (more := machine.process(b"", output_buffer_limit=_CHUNK))
-            position += len(data)
-        return bool(machine.is_finished()) and position == len(body)
-
-    try:
-        return run(len(body))
-    except brotli.error:
+    ended, position = _brotli_pieces(body, out, limit, careful_from=len(body))
+    if ended is None:
         # The library gives nothing of a piece that has an error in it: once more, byte by byte towards the error.
         out.clear()
-        try:
-            return run(position)
-        except brotli.error as error:
-            raise _Unreadable from error
+        ended, _ = _brotli_pieces(body, out, limit, careful_from=position)
+    if ended is None:
+        raise _Unreadable
+    return ended
+
+
+def _brotli_pieces(body: bytes, out: bytearray, limit: int, *, careful_from: int) -> tuple[bool | None, int]:
+    """Whether the data ended properly, None for an error; and how many bytes were taken before that."""
+    import brotli
+
+    machine = brotli.Decompressor()
+    position = 0
+    try:
+        while position < len(body) and not machine.is_finished():
+            data = body[position : position + (_PIECE if position < careful_from else 1)]
+            more = machine.process(data, output_buffer_limit=_CHUNK)
+            out += more
+            while more and not machine.can_accept_more_data():
+                if len(out) > limit:
+                    return False, position
+                more = machine.process(b"", output_buffer_limit=_CHUNK)
+                out += more
+            position += len(data)
+    except brotli.error:
+        return None, position
+    return machine.is_finished() and position == len(body) and len(out) <= limit, position
 
 
 def _zstd(body: bytes, out: bytearray, limit: int) -> bool:

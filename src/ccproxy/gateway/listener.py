@@ -126,6 +126,11 @@ class GatewayProtocol(HttpToolsProtocol):
                 "point the client's base URL here; unset HTTPS_PROXY",
             )
             raise _Refused
+        codings = [value.strip().lower() for name, value in self._pairs if name.lower() == b"transfer-encoding"]
+        if codings and codings != [b"chunked"]:
+            # Undoing another coding is nobody's business here, and dropping its name would change the body.
+            self._refuse(501, "the only transfer-encoding served is chunked", "")
+            raise _Refused
         if not self.url.startswith(b"/") and not self._accept_absolute_form():
             raise _Refused
         connection = Connection(target=self.url, pairs=self._pairs, abort=self._abort)
@@ -181,12 +186,20 @@ class GatewayProtocol(HttpToolsProtocol):
         """Answers a request that does not reach a handler, and closes."""
         self._refusal = plain_reply(status, message, hint)
         self._disarm_head_timer()
-        if self.cycle is None or self.cycle.response_complete:
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
             self.transport.write(self._refusal)
             self.transport.close()
-        else:
+        elif not cycle.more_body:
             # An answer to an earlier request is under way: nothing may be put between.
-            self.cycle.keep_alive = False
+            cycle.keep_alive = False
+        elif cycle.response_started:
+            self._abort()
+        else:
+            # The body of the request at hand is broken.
+            cycle.disconnected = True
+            self.transport.write(self._refusal)
+            self.transport.close()
 
     def _abort(self) -> None:
         """Breaks the connection so that the client sees the answer as incomplete."""

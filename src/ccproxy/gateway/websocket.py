@@ -134,7 +134,8 @@ async def _client_to_upstream(socket: UpstreamSocket, tape: Tape, receive: Recei
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
-            return message.get("code", _NO_CODE), message.get("reason") or ""
+            # uvicorn gives a reason, empty or not, exactly where a close frame came.
+            return (message["code"], message["reason"] or "") if "reason" in message else (_BROKEN, "")
         text = message.get("text")
         content = text if text is not None else message["bytes"]
         tape.websocket_message(True, content)

@@ -58,6 +58,8 @@ class PartAdapter:
         self._can = capabilities
         self._names = names
         self._ledger = ledger
+        #: What the calls seen so far are called in the target, by id.
+        self._called: dict[str, str] = {}
 
     def message(self, message: Message, path: str) -> Message:
         """The message with its parts adapted."""
@@ -89,7 +91,7 @@ class PartAdapter:
                 return self._call(part, path)
             case ToolResult():
                 content = self.all(part.content, f"{path}.content")
-                name = self._names.target(part.name, kind=part.kind) if part.name else ""
+                name = self._called.get(part.call_id, part.name) if part.name else ""
                 kind = part.kind if self._can.custom_tools else "function"
                 if content is not part.content or name != part.name or kind != part.kind:
                     part = replace(part, content=content, name=name, kind=kind)
@@ -141,7 +143,7 @@ class PartAdapter:
         return self._common(part, path)
 
     def _call(self, part: ToolCall, path: str) -> Part:
-        name = self._names.target(part.name, part.namespace, part.kind)
+        name = self._called[part.id] = self._names.target(part.name, part.namespace, part.kind)
         namespace = part.namespace if self._can.namespaces else ""
         if part.kind == "custom" and not self._can.custom_tools:
             part = replace(part, kind="function", args=wrap_custom(part.args))

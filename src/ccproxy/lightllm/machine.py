@@ -40,6 +40,9 @@ from ccproxy.lightllm.ir.usage import Usage
 from ccproxy.lightllm.jsontext import JsonError
 from ccproxy.lightllm.toolids import ToolIds
 
+#: The key of no part.
+_NONE = object()
+
 
 class BaseDecoder:
     """Base of decoders. A dialect defines `_frame`, `_document` and, if its stream may end without a last word, `_eof`;
@@ -58,7 +61,7 @@ class BaseDecoder:
         self.started = False
         self._out: list[Event] = []
         self._index = 0
-        self._open: Hashable = None
+        self._open: Hashable = _NONE
         self._kind: type[Part] | None = None
         #: Parts that began while another was open, in order: part, deltas so far, whether it ended.
         self._waiting: dict[Hashable, tuple[Part, list[Delta], bool]] = {}
@@ -135,7 +138,7 @@ class BaseDecoder:
         if isinstance(part, ToolCall):
             part = self._claimed(part)
         bare = empty(part)
-        if self._open is None:
+        if self._open is _NONE:
             self._emit_start(key, bare)
         else:
             self._waiting[key] = (bare, [], False)
@@ -148,7 +151,7 @@ class BaseDecoder:
 
     def add(self, key: Hashable, delta: Delta) -> None:
         """Adds to the part with this key. Raises ShapeError if there is none, or if it is of another kind."""
-        if key == self._open and key is not None:
+        if key == self._open:
             if not fits(self._kind, delta):
                 raise ShapeError(f"a {type(delta).__name__} for a {self._kind.__name__ if self._kind else 'part'}")
             self._out.append(delta)
@@ -162,9 +165,9 @@ class BaseDecoder:
 
     def finish(self, key: Hashable) -> None:
         """The part with this key is complete; ignored if there is none."""
-        if key == self._open and key is not None:
+        if key == self._open:
             self._out.append(PartEnd())
-            self._open = self._kind = None
+            self._open, self._kind = _NONE, None
             self._next()
         elif key in self._waiting:
             part, deltas, _ = self._waiting[key]
@@ -172,8 +175,10 @@ class BaseDecoder:
 
     def finish_all(self) -> None:
         """Every open part is complete."""
-        for key in [*self._waiting, self._open]:
+        for key in list(self._waiting):
             self.finish(key)
+        if self._open is not _NONE:
+            self.finish(self._open)
 
     def whole(self, part: Part) -> None:
         """A part that comes all at once, through the same events as one that comes in pieces."""
@@ -188,7 +193,7 @@ class BaseDecoder:
 
     def ping(self) -> None:
         """The provider is still there; said only once the answer has begun."""
-        if self.started:
+        if self.started and not self.ended:
             self._out.append(Ping())
 
     def end(self, stop: Stop, extras: JsonObject | None = None) -> None:
@@ -220,9 +225,9 @@ class BaseDecoder:
     # Inside
 
     def _take(self) -> list[Event]:
-        out = self._out
-        if out:
-            self._out = []
+        if not self._out:
+            return []
+        out, self._out = self._out, []
         return out
 
     def _begun(self) -> None:
@@ -238,14 +243,14 @@ class BaseDecoder:
 
     def _next(self) -> None:
         """Opens what waited, up to the first part that has not ended."""
-        while self._waiting and self._open is None:
+        while self._waiting and self._open is _NONE:
             key = next(iter(self._waiting))
             part, deltas, ended = self._waiting.pop(key)
             self._emit_start(key, part)
             self._out += deltas
             if ended:
                 self._out.append(PartEnd())
-                self._open = self._kind = None
+                self._open, self._kind = _NONE, None
 
     def _claimed(self, call: ToolCall) -> ToolCall:
         """The call with an id that is its own in the conversation."""

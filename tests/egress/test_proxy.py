@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from ccproxy.egress.proxy import parse_proxy
+from ccproxy.errors import ConfigError
+
+
+def test_none() -> None:
+    assert parse_proxy("") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "origin"),
+    [
+        ("http://proxy.corp:3128", "proxy.corp:3128", "http://proxy.corp:3128"),
+        ("http://proxy.corp:3128/", "proxy.corp:3128", "http://proxy.corp:3128"),
+        ("proxy.corp:3128", "proxy.corp:3128", "http://proxy.corp:3128"),
+        ("http://proxy.corp", "proxy.corp:80", "http://proxy.corp:80"),
+        ("http://[::1]:3128", "[::1]:3128", "http://[::1]:3128"),
+    ],
+)
+def test_without_a_password(value: str, name: str, origin: str) -> None:
+    proxy = parse_proxy(value)
+
+    assert proxy is not None
+    assert (proxy.name, proxy.origin, proxy.url, proxy.authorization) == (name, origin, origin, "")
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "pair"),
+    [("me:secret", "me:secret"), ("me", "me:"), ("m%40e:p%3Ass%2F", "m@e:p:ss/"), ("%C3%A9:x", "é:x")],
+)
+def test_with_one(userinfo: str, pair: str) -> None:
+    proxy = parse_proxy(f"http://{userinfo}@proxy.corp:3128")
+
+    assert proxy is not None
+    assert proxy.authorization == "Basic " + base64.b64encode(pair.encode()).decode()
+    assert proxy.origin == "http://proxy.corp:3128"
+    assert proxy.url.startswith("http://") and proxy.url.endswith("@proxy.corp:3128")
+    assert "secret" not in repr(proxy)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://me:canary@proxy.corp:3128",
+        "socks5://me:canary@proxy.corp:1080",
+        "http://me:canary@proxy.corp:port",
+        "http://me:canary@proxy.corp:99999",
+        "http://me:canary@",
+        "http://me:canary@proxy.corp/path",
+        "http://me:canary@proxy.corp?query",
+        "http://me:canary@[::1",
+        "://",
+    ],
+)
+def test_what_cannot_be_used_and_no_password_in_the_message(value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_proxy(value)
+
+    assert caught.value.message.startswith("egress.proxy")
+    assert "canary" not in str(caught.value)
+    assert caught.value.__cause__ is None
