@@ -21,7 +21,6 @@ SOURCE = ROOT / "src" / "ccproxy"
 BOUNDARIES = {
     "cli/main.py": "the command line",
     "config/watch.py": "a background task: the watching goes on",
-    "config/watch.py": "a background task: a bug must not end the watching",
     "egress/upload.py": "a background task: the error goes to who waits for the answer",
     "flows/sqlite.py": "the recording thread: one odd flow",
     "gateway/handler.py": "an exchange",

@@ -20,7 +20,7 @@ from ccproxy.config.settings import Settings
 from ccproxy.config.watch import ConfigWatcher
 from ccproxy.egress.demo import DemoTransport
 from ccproxy.egress.pooled import PooledTransport
-from ccproxy.egress.transport import Timeouts
+from ccproxy.egress.transport import Timeouts, Transport
 from ccproxy.errors import ConfigError
 from ccproxy.flows.recorder import Recorder
 from ccproxy.flows.sqlite import SqliteStore
@@ -37,7 +37,7 @@ from ccproxy.util.clock import SystemClock
 _log = logging.getLogger("ccproxy")
 
 #: Settings that count only at the start, for the warning when they are edited.
-_AT_START = (
+_AT_START: tuple[tuple[str, Callable[[Settings], object]], ...] = (
     ("host", lambda s: s.host),
     ("port", lambda s: s.port),
     ("flows.path", lambda s: s.flows.path),
@@ -99,7 +99,8 @@ class Application:
             await self._server.drain(self._config.settings.gateway.drain_seconds, self._hurry)
         finally:
             await self._tasks.close()
-            for transport in (self._network, *self._retired, self._local):
+            transports: list[Transport] = [self._network, *self._retired, self._local]
+            for transport in transports:
                 await transport.close()
             if self._store is not None:
                 await asyncio.to_thread(self._store.close)

@@ -12,7 +12,7 @@ import uvloop
 from ccproxy.errors import NotSupported
 from ccproxy.testing import Certificates, make_certificates
 
-_NETWORK = {"test_pooled", "test_response", "test_upload", "test_sockets"}
+_NETWORK = {"test_pooled", "test_response", "test_upload", "test_sockets", "test_tunnel"}
 
 
 def pytest_asyncio_loop_factories(

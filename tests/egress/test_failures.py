@@ -26,7 +26,11 @@ def certificate_error(message: str) -> ssl.SSLCertVerificationError:
 @pytest.mark.parametrize(
     ("error", "proxy", "text"),
     [
-        (ConnectionRefusedError(errno.ECONNREFUSED, CANARY), "", "cannot connect to api.example:443: connection refused"),
+        (
+            ConnectionRefusedError(errno.ECONNREFUSED, CANARY),
+            "",
+            "cannot connect to api.example:443: connection refused",
+        ),
         (OSError(errno.ENETUNREACH, CANARY), "", "cannot connect to api.example:443: network is unreachable"),
         (
             OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 111] Connection refused"),
@@ -113,7 +117,10 @@ def test_an_answer_over_the_limits() -> None:
     outer = HttpProcessingError(code=400)
 
     outer.__cause__ = LineTooLong(CANARY.encode(), 65536)
-    assert failures.not_http(outer, WHERE).message == "api.example:443 answered with a header field of more than 65536 bytes"
+    assert (
+        failures.not_http(outer, WHERE).message
+        == "api.example:443 answered with a header field of more than 65536 bytes"
+    )
     outer.__cause__ = BadHttpMessage("Too many headers received")
     assert failures.not_http(outer, WHERE).message == "api.example:443 answered with more than 500 header fields"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import certifi
 import pytest
-from egress.support import PATIENCE
 
 from ccproxy.egress.config import EgressConfig
 from ccproxy.egress.tls import SYSTEM_BUNDLES, Trust, check_trust, client_context
 from ccproxy.errors import ConfigError
 from ccproxy.testing import Certificates
+from egress.support import PATIENCE
 
 
 def authorities(context: ssl.SSLContext) -> set[bytes]:
@@ -110,9 +110,7 @@ class TestABadCaFile:
         with pytest.raises(ConfigError, match=r"^egress\.ca_file: "):
             check_trust(EgressConfig(ca_file=str(tmp_path)))
 
-    @pytest.mark.parametrize(
-        "content", ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
-    )
+    @pytest.mark.parametrize("content", ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
     def test_without_a_certificate(self, content: str, tmp_path: Path) -> None:
         path = tmp_path / "ca.pem"
         path.write_text(content)

@@ -5,11 +5,11 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
-from egress.support import PATIENCE, ask, network, stream, whole
 
 from ccproxy.egress.upload import WHOLE, pieces
 from ccproxy.errors import BadRequest, UpstreamError
 from ccproxy.testing import FakeProvider, Reply, no_answer
+from egress.support import PATIENCE, ask, network, stream, whole
 
 
 async def test_pieces_are_the_body_and_small() -> None:

@@ -32,7 +32,7 @@ def cannot_connect(error: BaseException, where: str, proxy: str = "") -> Upstrea
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return proxy_refused(error.status, where, proxy)
     if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return UpstreamError(f"cannot connect to the proxy {proxy}: {_reason(error)}", hint="see egress.proxy")
+        return no_proxy(error, proxy)
     if isinstance(error, aiohttp.InvalidURL):
         return UpstreamError(f"cannot connect to {where}: not a host name or address")
     if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):
@@ -44,6 +44,18 @@ def cannot_connect(error: BaseException, where: str, proxy: str = "") -> Upstrea
     if (failed := _tls_error(error)) is not None:
         return _tls(failed, where)
     return UpstreamError(f"cannot connect to {where}: {_reason(error)}")
+
+
+def no_proxy(error: BaseException, proxy: str) -> UpstreamError:
+    """There is no connection to the proxy itself."""
+    if isinstance(error, socket.gaierror):
+        return cannot_connect(error, proxy, proxy)
+    return UpstreamError(f"cannot connect to the proxy {proxy}: {_reason(error)}", hint="see egress.proxy")
+
+
+def proxy_broken(proxy: str) -> UpstreamError:
+    """What the proxy answered CONNECT with is no answer."""
+    return UpstreamError(f"the proxy {proxy} did not answer in HTTP", hint="see egress.proxy")
 
 
 def proxy_refused(status: int, where: str, proxy: str) -> UpstreamError:

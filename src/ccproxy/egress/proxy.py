@@ -21,13 +21,11 @@ class EgressProxy:
 
     Attributes:
         host, port: where it listens.
-        url: the same as a URL, credentials included.
         authorization: the value for Proxy-Authorization, or "".
     """
 
     host: str
     port: int
-    url: str = field(repr=False)
     authorization: str = field(repr=False)
 
     @property
@@ -59,8 +57,4 @@ def parse_proxy(value: str) -> EgressProxy | None:
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         authorization = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
-    # Both a user and a password are written out: clients of this URL want neither or both.
-    user = "" if parts.username is None else f"{parts.username}:{parts.password or ''}@"
-    number = port or 80
-    authority = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
-    return EgressProxy(host, number, f"http://{user}{authority}", authorization)
+    return EgressProxy(host, port or 80, authorization)

@@ -7,6 +7,7 @@ want them send their own. The library's logger is silenced, since at DEBUG it wr
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import ssl
@@ -16,10 +17,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidMessage,
-    InvalidProxyStatus,
     InvalidStatus,
     PayloadTooBig,
-    ProxyError,
     WebSocketException,
 )
 from websockets.http11 import Response
@@ -28,6 +27,7 @@ from websockets.typing import Subprotocol
 from ccproxy.egress import failures, keepalive
 from ccproxy.egress.proxy import EgressProxy
 from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse, UpstreamSocket
+from ccproxy.egress.tunnel import connect_through
 from ccproxy.egress.wire import encode_head
 from ccproxy.errors import UpstreamCut, UpstreamError
 from ccproxy.exchange.http import Headers
@@ -74,37 +74,32 @@ async def open_socket(
     encode_head(request, b"")  # refuses what could not go out over HTTP either
     authority = f"[{request.host}]" if ":" in request.host else request.host
     where = f"{authority}:{request.port}"
-    via = proxy.name if proxy else ""
     try:
-        opening = _Connect(
-            f"{'wss' if context else 'ws'}://{where}/",
-            subprotocols=[Subprotocol(name) for name in subprotocols] or None,
-            additional_headers=[
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in request.headers
-                if (key := name.lower()) not in _OWN and not key.startswith(b"sec-websocket-")
-            ],
-            user_agent_header=None,
-            proxy=proxy.url if proxy else None,
-            open_timeout=request.timeouts.connect or None,
-            ping_interval=None,
-            close_timeout=CLOSE_SECONDS,
-            max_size=max_message,
-            logger=_silent_logger(),
-            ssl=context,
-        )
-        # The target as it stands: taken apart and put together again it would lose an empty query.
-        opening.ws_uri.path = request.target.decode("ascii")
-        opening.ws_uri.query = ""
-        connection = await opening
+        async with asyncio.timeout(request.timeouts.connect or None):
+            tunnel = await connect_through(proxy, where) if proxy else None
+            opening = _Connect(
+                f"{'wss' if context else 'ws'}://{where}/",
+                subprotocols=[Subprotocol(name) for name in subprotocols] or None,
+                additional_headers=_relayed(request.headers),
+                user_agent_header=None,
+                proxy=None,
+                open_timeout=None,
+                ping_interval=None,
+                close_timeout=CLOSE_SECONDS,
+                max_size=max_message,
+                logger=_silent_logger(),
+                ssl=context,
+                sock=tunnel,
+            )
+            # The target as it stands: taken apart and put together again it would lose an empty query.
+            opening.ws_uri.path = request.target.decode("ascii")
+            opening.ws_uri.query = ""
+            connection = await opening
     except InvalidStatus as refused:
         return RefusedHandshake(refused.response)
     except TimeoutError:
+        via = proxy.name if proxy else ""
         raise failures.connect_timeout(where, request.timeouts.connect, proxy=via) from None
-    except InvalidProxyStatus as refused:
-        raise failures.proxy_refused(refused.response.status_code, where, via) from None
-    except ProxyError:
-        raise UpstreamError(f"the proxy {via} did not answer in HTTP", hint="see egress.proxy") from None
     except InvalidMessage as error:
         if isinstance(error.__cause__, EOFError):
             raise failures.no_answer(error, where) from None
@@ -113,7 +108,7 @@ async def open_socket(
         # Not its text: it quotes header fields.
         raise UpstreamError(f"{where} made no valid WebSocket handshake: {type(error).__name__}") from None
     except OSError as error:
-        raise failures.cannot_connect(error, where, via) from error
+        raise failures.cannot_connect(error, where) from error
     except ValueError:
         raise UpstreamError(f"cannot open a WebSocket to {where}: not a valid host name or target") from None
     with contextlib.suppress(OSError, AttributeError):
@@ -121,7 +116,16 @@ async def open_socket(
     return OpenSocket(connection, where, max_message)
 
 
-def _relayed(response: Response | None) -> Headers:
+def _relayed(headers: Headers) -> list[tuple[str, str]]:
+    """What of a client's handshake goes on to the upstream."""
+    return [
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in headers
+        if (key := name.lower()) not in _OWN and not key.startswith(b"sec-websocket-")
+    ]
+
+
+def _received(response: Response | None) -> Headers:
     if response is None:
         return Headers()
     return Headers((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.raw_items())
@@ -135,7 +139,7 @@ class OpenSocket:
         self._where = where
         self._max_message = max_message
         self._closing = False
-        self.headers = _relayed(connection.response)
+        self.headers = _received(connection.response)
 
     @property
     def subprotocol(self) -> str | None:
@@ -209,7 +213,7 @@ class RefusedHandshake:
         self._body = bytes(response.body)
         self.status = response.status_code
         self.reason = response.reason_phrase
-        self.headers = _relayed(response)
+        self.headers = _received(response)
         self.http_version = "1.1"
 
     async def chunks(self) -> AsyncIterator[bytes]:

@@ -216,6 +216,8 @@ class BaseDecoder:
             return
         self._begun()
         self._out.append(Failed(error))
+        self._open, self._kind = _NONE, None
+        self._waiting.clear()
         self.ended = True
 
     def signature(self, value: str) -> Signature:

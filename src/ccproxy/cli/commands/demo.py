@@ -7,6 +7,7 @@ when its flows are looked at later.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -97,8 +98,7 @@ def _heading(text: str) -> None:
 def _show(stop: Stop, seen: Seen) -> None:
     sent = ", ".join(f"{name}: {value}" for name, value in stop.headers.items() if name != "content-type")
     output.say(f"  in   POST {stop.target}  ({sent})")
-    for part in (f"{name}: {value}" for name, value in stop.body.items()):
-        output.say(f"         {printable(part)}")
+    output.say(f"         {json.dumps(stop.body)}")
     output.say(f"  out  {seen.status}, {seen.whole * 1000:.0f} ms, flow {printable(seen.flow)}")
     if not stop.text:
         output.say(
