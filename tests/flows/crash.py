@@ -12,10 +12,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from flows.support import KEEP_ALL, make_flow
-
 from ccproxy.flows.sqlite import SqliteStore
 from ccproxy.util.clock import SystemClock
+from flows.support import KEEP_ALL, make_flow
 
 
 async def main(path: Path) -> None:

@@ -102,7 +102,10 @@ def test_a_stream_is_shown_event_by_event() -> None:
 @pytest.mark.parametrize(
     ("content", "lines"),
     [
-        (b'{"b":1.50,"a":[1,2],"b":12345678901234567890}', ["{", '  "b": 1.50,', '  "a": [', "    1,", "    2", "  ],"]),
+        (
+            b'{"b":1.50,"a":[1,2],"b":12345678901234567890}',
+            ["{", '  "b": 1.50,', '  "a": [', "    1,", "    2", "  ],"],
+        ),
         (b'{"cut": "in the mid', ['{"cut": "in the mid']),
         (b"plain\ntext", ["plain", "text"]),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\r", ["(binary)"]),

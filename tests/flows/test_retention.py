@@ -71,7 +71,9 @@ def at_days(*days: float) -> list[Flow]:
     [
         pytest.param([0, 1, 2, 9, 10], 10, [2, 9, 10], id="what is older than eight days goes"),
         pytest.param([0, 1], 30, [], id="all of it if need be"),
-        pytest.param([9, -20_000, 10], 10, [9, -20_000, 10], id="the clock was at 1970 for a while: it is not that old"),
+        pytest.param(
+            [9, -20_000, 10], 10, [9, -20_000, 10], id="the clock was at 1970 for a while: it is not that old"
+        ),
         pytest.param([0, 27_000, 1, 9], 10, [9], id="the clock was far ahead for a while: it goes with its neighbours"),
         pytest.param([9, 27_000, 10], 10, [9, 27_000, 10], id="the clock was far ahead: it stays with its neighbours"),
         pytest.param([9, 10], -20_000, [9, 10], id="the clock is at 1970 now: nothing is old"),

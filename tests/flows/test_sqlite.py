@@ -165,9 +165,7 @@ async def test_a_flow_that_cannot_be_stored_is_dropped_alone(start: Start, path:
     assert watched.store.problem == ""
 
 
-async def test_a_locked_store_is_off_and_comes_back(
-    start: Start, path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_locked_store_is_off_and_comes_back(start: Start, path: Path, caplog: pytest.LogCaptureFixture) -> None:
     watched = start()
     await watched.put(make_flow(0))
     lock = locked(path)
@@ -374,7 +372,10 @@ def test_a_full_disk_turns_recording_off_until_there_is_room(tmp_path: Path) -> 
     script = 'mount -t tmpfs -o size=2m tmpfs "$1" && exec "$2" "$3" "$1"'
     command = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
     probe = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs -o size=2m tmpfs "$1"', "sh"]
-    if not shutil.which("unshare") or subprocess.run([*probe, str(tmp_path)], capture_output=True, check=False).returncode:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*probe, str(tmp_path)], capture_output=True, check=False).returncode
+    ):
         pytest.skip("no small disk can be mounted here")
     done = subprocess.run(
         [*command, str(tmp_path), sys.executable, str(HERE / "disk_full.py")],

@@ -75,9 +75,15 @@ STREAMS = [
         sse(
             {
                 "type": "message_start",
-                "message": {"model": "claude-x", "usage": ANTHROPIC | {"output_tokens": 1, "output_tokens_details": None}},
+                "message": {
+                    "model": "claude-x",
+                    "usage": ANTHROPIC | {"output_tokens": 1, "output_tokens_details": None},
+                },
             },
-            {"type": "content_block_delta", "delta": {"type": "text_delta", "text": 'the "usage": {"output_tokens": 9}'}},
+            {
+                "type": "content_block_delta",
+                "delta": {"type": "text_delta", "text": 'the "usage": {"output_tokens": 9}'},
+            },
             {
                 "type": "message_delta",
                 "usage": {"output_tokens": 55, "input_tokens": 0, "output_tokens_details": {"thinking_tokens": 20}},
@@ -113,7 +119,11 @@ STREAMS = [
     (
         "gemini",
         sse(
-            {"candidates": [], "usageMetadata": {"promptTokenCount": 80, "totalTokenCount": 80}, "modelVersion": "gemini-x"},
+            {
+                "candidates": [],
+                "usageMetadata": {"promptTokenCount": 80, "totalTokenCount": 80},
+                "modelVersion": "gemini-x",
+            },
             {"candidates": [], "usageMetadata": GEMINI, "modelVersion": "gemini-x"},
         ),
         GEMINI_USAGE,
@@ -196,7 +206,10 @@ def test_numbers_that_are_none_count_as_not_reported() -> None:
 
 def test_websocket_answers_are_summed() -> None:
     done = {"type": "response.completed", "response": {"model": "gpt-x", "usage": RESPONSES}}
-    messages = [json.dumps({"type": "response.output_text.delta", "delta": "usage"}).encode(), json.dumps(done).encode()]
+    messages = [
+        json.dumps({"type": "response.output_text.delta", "delta": "usage"}).encode(),
+        json.dumps(done).encode(),
+    ]
     assert read_messages(messages * 2, "openai_responses") == (
         Usage(input=180, output=60, cache_read=80, cache_write=14, reasoning=20),
         "gpt-x",
@@ -233,7 +246,7 @@ def test_any_bytes_are_read(body: bytes, dialect: str) -> None:
     read_coded(body, "gzip", dialect)
 
 
-@given(st.integers(min_value=0, max_value=2**53), st.recursive(st.none() | st.integers(), lambda x: st.lists(x)))
+@given(st.integers(min_value=0, max_value=2**53), st.recursive(st.none() | st.integers(), st.lists))
 def test_any_usage_object_is_read(number: int, other: object) -> None:
     usage = {"prompt_tokens": number, "completion_tokens": other, "prompt_tokens_details": other}
     found, _ = read(json.dumps({"usage": usage}).encode(), "openai")

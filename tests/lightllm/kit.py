@@ -98,14 +98,27 @@ def _part(part: Part) -> Part:
     return part
 
 
+#: Reasons of one kind: a dialect without a word for one uses another of its kind.
+KINDS = {
+    "end": "complete",
+    "stop_sequence": "complete",
+    "tool_use": "tools",
+    "max_tokens": "truncated",
+    "context_window": "truncated",
+    "pause": "truncated",
+    "refusal": "refused",
+    "content_filter": "refused",
+    "other": "refused",
+}
+
+
 def essence(response: Response) -> dict[str, Any]:
     """What every dialect must carry of an answer: visible text, tool calls with ids, why it stopped, what it cost."""
     calls = [(part.id, part.name, to_object(part.args)[0]) for part in response.parts if isinstance(part, ToolCall)]
-    reason = response.stop.reason if response.stop else None
     return {
         "text": "".join(part.text for part in response.parts if isinstance(part, Text)),
         "calls": calls,
-        "reason": "refusal" if reason in ("content_filter", "other") else reason,
+        "reason": KINDS[response.stop.reason] if response.stop else None,
         "input": response.usage.input if response.usage else None,
         "output": response.usage.output if response.usage else None,
         "error": response.error.kind if response.error else None,

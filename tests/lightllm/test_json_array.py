@@ -61,11 +61,13 @@ def test_any_bytes_in_any_cutting_give_the_same_elements(raw: bytes) -> None:
 
 
 values = st.recursive(
-    st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    st.none() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=12,
 )
 
 
-@given(st.lists(values), st.sampled_from([None, 1]))
+@given(st.lists(values, max_size=5), st.sampled_from([None, 1]))
 def test_the_elements_of_any_array(items: list[Any], indent: int | None) -> None:
     found = read([json.dumps(items, indent=indent).encode()])
     assert [json.loads(element) for element in found] == items

@@ -108,7 +108,9 @@ def test_urls(url: str, shown: str) -> None:
     assert redact_url(url) == shown
 
 
-@pytest.mark.parametrize("name", ["key", "access_token", "api_key", "token", "code", "client_secret", "X-Amz-Signature"])
+@pytest.mark.parametrize(
+    "name", ["key", "access_token", "api_key", "token", "code", "client_secret", "X-Amz-Signature"]
+)
 def test_parameters_that_carry_secrets(name: str) -> None:
     assert is_secret_parameter(name)
 

@@ -1,33 +1,42 @@
-"""A credential that a shell command prints.
+"""A credential that a shell command prints: from a secret manager, an environment variable, another tool's file.
 
-The command runs in its own process group, off the event loop, with nothing on its standard input; however many requests
-ask at once, it runs once. Its output is used for `ttl_seconds`; a failure is not remembered.
+The command runs beside the event loop, in a process group of its own so that a time limit ends all of it, with no
+input and the environment of ccproxy. Its output is used for `ttl_seconds`. However many requests ask, it runs once at
+a time; a failure is told to all who wait and not remembered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import re
 import signal
-from contextlib import suppress
+from typing import cast
 
 from ccproxy.auth.base import Credential
 from ccproxy.auth.config import Command
-from ccproxy.auth.secret import MAX_BYTES, clean
+from ccproxy.auth.secret import MAX_BYTES, secret_in
 from ccproxy.errors import CredentialError
 from ccproxy.util.aio import SingleFlight
 from ccproxy.util.clock import Clock
-from ccproxy.util.redact import redact_text
+from ccproxy.util.redact import ELLIPSIS, redact_text
 
-_STDERR_SHOWN = 200
+_STDOUT, _STDERR = 1, 2
+_STDERR_KEPT = 8 * 1024
+_MAX_REASON = 200
+_REAP_SECONDS = 1.0
+#: What may be a key of a shape nobody knows: a long word of letters and digits.
+_KEY_LIKE = re.compile(r"(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{20,}", re.ASCII)
 
 
 class CommandSource:
-    """Runs `config.command`.
+    """The source for `type: command`.
 
     Args:
-        clock: for `ttl_seconds`.
-        provider: the provider's name, for messages.
+        config: the command and its limits.
+        clock: measures `ttl_seconds`.
+        provider: the provider's name, for errors.
     """
 
     label = "command"
@@ -37,71 +46,120 @@ class CommandSource:
         self._clock = clock
         self._provider = provider
         self._flight: SingleFlight[Credential] = SingleFlight()
-        self._known: tuple[float, Credential] | None = None
+        self._cached: Credential | None = None
+        self._expires = 0.0
 
     async def get(self) -> Credential:
-        """The command's output, not older than its time. Raises CredentialError with the cause."""
-        if self._known is not None and self._clock.mono() < self._known[0]:
-            return self._known[1]
+        """The output, at most `ttl_seconds` old. Raises CredentialError."""
+        if self._cached is not None and self._clock.mono() < self._expires:
+            return self._cached
         return await self.refresh()
 
     async def refresh(self) -> Credential:
-        """Runs the command now, or waits for the run that is under way."""
-        return await self._flight.do(self._provider, self._run)
+        """The output of a run that had not ended when this was called. Raises CredentialError."""
+        return await self._flight.do("run", self._run)
 
     async def _run(self) -> Credential:
-        output = await self._output()
-        credential = Credential(clean(output, provider=self._provider, source=self.label), self._config.header)
-        self._known = (self._clock.mono() + self._config.ttl_seconds, credential)
-        return credential
+        what = f"provider {self._provider!r}: the output of its command"
+        hint = f"run it in a shell; see providers.{self._provider}.auth"
+        value = secret_in(await self._output(hint), what, hint=hint)
+        self._cached = Credential(value, self._config.header.lower())
+        self._expires = self._clock.mono() + self._config.ttl_seconds
+        return self._cached
 
-    async def _output(self) -> bytes:
-        """What the command prints. Raises CredentialError if it cannot run, fails, or takes too long."""
+    async def _output(self, hint: str) -> bytes:
+        command = f"provider {self._provider!r}: its command"
         try:
-            process = await asyncio.create_subprocess_shell(
-                self._config.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise self._failed(f"cannot be started: {error.strerror or error}") from None
-        assert process.stdout is not None
-        assert process.stderr is not None
+            run = await _start(self._config.command)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a command line"
+            raise CredentialError(f"{command} cannot be started: {reason.lower()}", hint=hint) from None
+        limit = self._config.timeout_seconds
         try:
-            async with asyncio.timeout(self._config.timeout_seconds):
-                output, errors, _ = await asyncio.gather(
-                    _read_capped(process.stdout), _read_capped(process.stderr), process.wait()
-                )
+            async with asyncio.timeout(limit):
+                await run.ended.wait()
         except TimeoutError:
-            raise self._failed(
-                f"did not end within {self._config.timeout_seconds:g} seconds",
-                "raise timeout_seconds if it needs longer",
-            ) from None
+            raise CredentialError(f"{command} did not end within {limit:g} seconds{run.reason()}", hint=hint) from None
         finally:
-            # Also what the command left behind in its group, so that nothing outlives its answer.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-        if process.returncode:
-            lines = errors.decode("utf-8", "replace").strip().splitlines()
-            said = "".join(c if c.isprintable() else " " for c in lines[-1])[:_STDERR_SHOWN] if lines else ""
-            raise self._failed(_ended(process.returncode) + (f": {redact_text(said)}" if said else ""))
-        return output
-
-    def _failed(self, what: str, hint: str = "") -> CredentialError:
-        return CredentialError(f"provider {self._provider!r}: the command for its credential {what}", hint=hint)
+            await run.end()
+        if run.status and not run.too_large:
+            raise CredentialError(f"{command} failed with {_status(run.status)}{run.reason()}", hint=hint)
+        return bytes(run.output)
 
 
-def _ended(code: int) -> str:
-    return f"ended with status {code}" if code > 0 else f"was ended by signal {-code}"
+async def _start(command: str) -> _Run:
+    loop = asyncio.get_running_loop()
+    pipe = asyncio.subprocess.PIPE
+    _, run = await loop.subprocess_shell(
+        _Run, command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
+    )
+    return run
 
 
-async def _read_capped(stream: asyncio.StreamReader) -> bytes:
-    """All of a stream, of which only a little more than a credential can have is kept."""
-    kept = b""
-    while data := await stream.read(MAX_BYTES):
-        if len(kept) <= MAX_BYTES:
-            kept += data
-    return kept
+class _Run(asyncio.SubprocessProtocol):
+    """One run of the command: collects what it prints until it has ended and its pipes are closed."""
+
+    def __init__(self) -> None:
+        self.output = bytearray()
+        self.too_large = False
+        self.status = 0
+        self.ended = asyncio.Event()
+        self._errors = bytearray()
+        self._exited = asyncio.Event()
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+
+    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
+        assert isinstance(data, bytes)
+        if fd == _STDERR:
+            self._errors += data
+            del self._errors[:-_STDERR_KEPT]
+        elif not self.too_large:
+            self.output += data
+            if len(self.output) > MAX_BYTES:
+                self.too_large = True
+                self.ended.set()
+
+    def process_exited(self) -> None:
+        self._exited.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is not None:
+            self.status = self._transport.get_returncode() or 0
+        self.ended.set()
+        self._exited.set()
+
+    async def end(self) -> None:
+        """Ends what still runs and lets go of the pipes. Does nothing more after an orderly end."""
+        transport = self._transport
+        if transport is None:
+            return
+        if not self._exited.is_set() or not self.ended.is_set() or self.too_large:
+            # The whole group: what the shell has started, too.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(transport.get_pid(), signal.SIGKILL)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_REAP_SECONDS):
+                    await self._exited.wait()
+        transport.close()
+
+    def reason(self) -> str:
+        """`: ` and the last line of the error output, without secrets; or ""."""
+        lines = self._errors.decode("utf-8", "replace").strip().splitlines()
+        if not lines:
+            return ""
+        line = "".join(char if char.isprintable() else " " for char in lines[-1]).strip()
+        printed = self.output.decode("utf-8", "replace").split()
+        line = _KEY_LIKE.sub(ELLIPSIS, redact_text(line, printed))
+        return f": {line if len(line) <= _MAX_REASON else line[:_MAX_REASON] + ELLIPSIS}"
+
+
+def _status(code: int) -> str:
+    if code > 0:
+        return f"status {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"

@@ -1,4 +1,8 @@
-"""A credential in a file, read again whenever the file has changed."""
+"""A credential in a file: what a secret manager or an administrator has put there.
+
+The file is looked at for each request and read again when it has changed, so a rotated secret is used at once. It is
+small and local: a look costs microseconds and is done in place.
+"""
 
 from __future__ import annotations
 
@@ -9,59 +13,82 @@ from pathlib import Path
 
 from ccproxy.auth.base import Credential
 from ccproxy.auth.config import File
-from ccproxy.auth.secret import MAX_BYTES, clean
+from ccproxy.auth.secret import MAX_BYTES, secret_in
 from ccproxy.errors import CredentialError
 
 _log = logging.getLogger(__name__)
-
-_Stamp = tuple[int, int, int]
+_OTHERS_CAN_READ = stat.S_IRGRP | stat.S_IROTH
 
 
 class FileSource:
-    """Reads `config.file`. The file is small and local, so it is read where it is asked for.
+    """The source for `type: file`.
 
     Args:
-        provider: the provider's name, for messages.
+        config: the path and the header.
+        provider: the provider's name, for errors.
     """
 
     def __init__(self, config: File, *, provider: str) -> None:
-        self._path = Path(config.file).expanduser()
-        self._shown = config.file
-        self._header = config.header
+        self._config = config
         self._provider = provider
-        self._known: tuple[_Stamp, Credential] | None = None
+        self._version: tuple[int, ...] = ()
+        self._cached: Credential | None = None
         self._warned = False
-
-    @property
-    def label(self) -> str:
-        return f"file {self._shown}"
+        self.label = f"file {config.file}"
 
     async def get(self) -> Credential:
-        """The file's content. Raises CredentialError if it cannot be read or holds no credential."""
-        return self._read(use_known=True)
+        """What the file holds now. Raises CredentialError."""
+        return self._current(reread=False)
 
     async def refresh(self) -> Credential:
-        """Reads the file again."""
-        return self._read(use_known=False)
+        """The same, read again even if the file looks unchanged."""
+        return self._current(reread=True)
 
-    def _read(self, *, use_known: bool) -> Credential:
+    def _current(self, *, reread: bool) -> Credential:
         try:
-            status = self._path.stat()
-            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if use_known and self._known is not None and self._known[0] == stamp:
-                return self._known[1]
+            path = Path(self._config.file).expanduser()
+            version = _version(path.stat())
+            if self._cached is not None and version == self._version and not reread:
+                return self._cached
+            data, version = self._read(path)
+        except RuntimeError:
+            raise self._error("names a home directory that is not known") from None
+        except FileNotFoundError:
+            raise self._error("does not exist") from None
+        except PermissionError:
+            raise self._error("cannot be read: permission denied") from None
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
+            raise self._error(f"cannot be read: {reason.lower()}") from None
+        value = secret_in(data, self._what(), hint=self._hint())
+        self._version = version
+        self._cached = Credential(value, self._config.header.lower())
+        return self._cached
+
+    def _read(self, path: Path) -> tuple[bytes, tuple[int, ...]]:
+        # Not blocking: opening a pipe that nobody writes to would stop everything.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb", closefd=True) as file:
+            status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise CredentialError(f"provider {self._provider!r}: {self._shown} is not a regular file")
-            with self._path.open("rb") as file:
-                raw = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise CredentialError(
-                f"provider {self._provider!r}: cannot read the credential file {self._shown}: {reason}"
-            ) from None
-        if status.st_mode & 0o077 and not self._warned:
+                raise self._error("is not a regular file")
+            self._warn(status.st_mode)
+            return file.read(MAX_BYTES + 1), _version(status)
+
+    def _warn(self, mode: int) -> None:
+        if mode & _OTHERS_CAN_READ and not self._warned:
             self._warned = True
-            _log.warning("the credential file %s can be read by others: chmod 600 it", self._shown)
-        credential = Credential(clean(raw, provider=self._provider, source=self.label), self._header)
-        self._known = (stamp, credential)
-        return credential
+            _log.warning("%s can be read by other users (mode %04o): chmod 600 it", self._what(), stat.S_IMODE(mode))
+
+    def _what(self) -> str:
+        return f"provider {self._provider!r}: its credential file {self._config.file}"
+
+    def _hint(self) -> str:
+        return f"see providers.{self._provider}.auth"
+
+    def _error(self, what: str) -> CredentialError:
+        return CredentialError(f"{self._what()} {what}", hint=self._hint())
+
+
+def _version(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev

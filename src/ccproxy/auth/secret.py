@@ -1,30 +1,37 @@
-"""What a credential's text must be, whatever its source."""
+"""From the bytes of a source to a secret that can stand in a header field, or an error that says why not.
+
+White space around it is dropped, as shells and editors add it. Anything else that cannot be part of a header value
+would be sent as something else, or end the header: it is refused.
+"""
 
 from __future__ import annotations
 
 from ccproxy.errors import CredentialError
 
+#: No known credential comes near this many bytes.
 MAX_BYTES = 64 * 1024
 
 
-def clean(raw: bytes, *, provider: str, source: str) -> str:
-    """The credential in the output of a source, without surrounding white space.
+def secret_in(data: bytes, what: str, *, hint: str) -> str:
+    """The secret in `data`.
 
     Args:
-        raw: what the source gave.
-        source: "command", "file ~/.key": for the message, which never quotes the content.
+        data: what the source holds.
+        what: begins the message of an error: "provider 'x': the output of its command".
+        hint: how to look into it.
 
-    Raises CredentialError: 401 if there is nothing, 503 if it cannot be one line of a header.
+    Raises CredentialError: status 401 if there is nothing, 503 if it is no secret. What was found is not in it.
     """
-    where = f"provider {provider!r}: the {source}"
-    if len(raw) > MAX_BYTES:
-        raise CredentialError(f"{where} gave more than {MAX_BYTES} bytes, which is no credential")
-    text = raw.decode("utf-8", "replace").strip()
+    if len(data) > MAX_BYTES:
+        raise CredentialError(f"{what} is larger than {MAX_BYTES // 1024} KiB", hint=hint)
+    try:
+        text = data.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise CredentialError(f"{what} is not text", hint=hint) from None
     if not text:
-        raise CredentialError(f"{where} gave nothing", hint="check that it holds the credential", status=401)
-    if not text.isascii() or not text.isprintable():
-        raise CredentialError(
-            f"{where} gave something that cannot be a credential (several lines, or other than printable ASCII)",
-            hint="it must give the credential and nothing else",
-        )
+        raise CredentialError(f"{what} is empty", hint=hint, status=401)
+    if lines := len(text.splitlines()) - 1:
+        raise CredentialError(f"{what} has {lines + 1} lines; a credential has one", hint=hint)
+    if not (text.isascii() and text.isprintable()):
+        raise CredentialError(f"{what} holds something else than printable ASCII", hint=hint)
     return text

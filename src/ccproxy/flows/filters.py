@@ -11,7 +11,7 @@ import msgspec
 from ccproxy.errors import CommandError
 
 _HINT = "a filter takes an array of flows and gives one, for example 'map(select(.response.status_code >= 400))'"
-#: After a filter's results have been collected: exactly one, and that an array.
+#: After up to two of a filter's results have been collected: there is one, and it is an array.
 _CHECK = 'if length == 1 and (.[0] | type) == "array" then .[0] else error("") end'
 
 
@@ -36,7 +36,7 @@ def apply(filters: Sequence[str], items: list[Any]) -> list[Any]:
             raise _error(text, f"is no valid jq: {_line(error)}") from error
     document = msgspec.json.encode(items).decode()
     # All filters in one run, with JSON text as the result: the values cross between jq and Python once, not for each.
-    checked = " | ".join(f"[\n{text}\n] | {_CHECK}" for text in filters)
+    checked = " | ".join(f"[limit(2; \n{text}\n)] | {_CHECK}" for text in filters)
     try:
         results = list(islice(jq.compile(f"{checked} | tojson").input_text(document), 1))
     except ValueError:

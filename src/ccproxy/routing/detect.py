@@ -81,6 +81,9 @@ def detect(path: str, query: bytes, headers: Headers) -> Operation:
         prefix = version or "/v1beta"
         return _gemini(prefix + rest, rest, found["action"], unquote(found["model"]))
     first, _, more = rest.removeprefix("/").partition("/")
+    if first in {"responses", "models"} and b"chatgpt-account-id" in headers:
+        # Codex with a ChatGPT login, pointed at /v1: it means the account's own backend, not the public API.
+        return _codex(f"/backend-api/codex{rest}")
     if first == "messages":
         name = {"": "messages", "count_tokens": "count_tokens"}.get(more, "other")
         return _plain("anthropic", name, version, rest)
