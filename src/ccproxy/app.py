@@ -31,6 +31,8 @@ from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.server import Server
 from ccproxy.providers.registry import build_provider
 from ccproxy.routing.resolve import Router, compile_rules
+from ccproxy.telemetry.logging import set_level
+from ccproxy.telemetry.logging import shutdown as shutdown_logging
 from ccproxy.util.aio import TaskGroupKeeper
 from ccproxy.util.clock import SystemClock
 
@@ -109,6 +111,7 @@ class Application:
     def _signalled(self) -> None:
         """The first signal drains, the second ends what still runs, a third kills."""
         if self._hurry.is_set():
+            shutdown_logging()
             os._exit(1)
         if self._stop.is_set():
             self._hurry.set()
@@ -131,7 +134,7 @@ class Application:
         self._recorder.config = after.flows
         if self._store is not None:
             self._store.config = after.flows
-        logging.getLogger("ccproxy").setLevel(after.log_level)
+        set_level(after.log_level)
         late = [name for name, read in _AT_START if read(before) != read(after)]
         if late:
             _log.warning("restart ccproxy to use the new value of %s", ", ".join(late))
