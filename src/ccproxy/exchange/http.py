@@ -27,12 +27,17 @@ HOP_BY_HOP = frozenset(
 
 
 class Headers:
-    """An ordered multi-map of header fields."""
+    """An ordered multi-map of header fields.
 
-    __slots__ = ("pairs",)
+    `pairs` may be read and replaced freely; lookups build an index of it, which is made again when it has changed.
+    """
+
+    __slots__ = ("_index", "_indexed", "pairs")
 
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
         self.pairs: list[Pair] = list(pairs)
+        self._index: dict[bytes, list[bytes]] = {}
+        self._indexed: tuple[list[Pair], int] | None = None
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self.pairs)
@@ -50,26 +55,21 @@ class Headers:
         return f"Headers({[name.decode('latin-1') for name, _ in self.pairs]})"
 
     def __contains__(self, name: bytes) -> bool:
-        wanted = name.lower()
-        return any(key.lower() == wanted for key, _ in self.pairs)
+        return name.lower() in self._values()
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of `name`, or None."""
-        wanted = name.lower()
-        for key, value in self.pairs:
-            if key.lower() == wanted:
-                return value
-        return None
+        values = self._values().get(name.lower())
+        return values[0] if values else None
 
     def text(self, name: bytes) -> str:
         """The first value of `name` as latin-1 text, or ""."""
-        value = self.get(name)
-        return "" if value is None else value.decode("latin-1")
+        values = self._values().get(name.lower())
+        return values[0].decode("latin-1") if values else ""
 
     def all(self, name: bytes) -> list[bytes]:
         """Every value of `name`, in order."""
-        wanted = name.lower()
-        return [value for key, value in self.pairs if key.lower() == wanted]
+        return list(self._values().get(name.lower(), ()))
 
     def tokens(self, name: bytes) -> set[bytes]:
         """The comma-separated members of every `name` field, lower case."""
@@ -102,6 +102,17 @@ class Headers:
     def copy(self) -> Headers:
         """An independent copy."""
         return Headers(self.pairs)
+
+    def _values(self) -> dict[bytes, list[bytes]]:
+        """The values by lower-case name."""
+        indexed = self._indexed
+        if indexed is None or indexed[0] is not self.pairs or indexed[1] != len(self.pairs):
+            index: dict[bytes, list[bytes]] = {}
+            for name, value in self.pairs:
+                index.setdefault(name.lower(), []).append(value)
+            self._index = index
+            self._indexed = (self.pairs, len(self.pairs))
+        return self._index
 
     def end_to_end(self) -> Headers:
         """A copy without the hop-by-hop fields, including those that `Connection` names."""

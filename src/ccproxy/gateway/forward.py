@@ -7,13 +7,15 @@ name's case, its value and its place.
 
 from __future__ import annotations
 
+import msgspec
+
 from ccproxy.errors import BadRequest
-from ccproxy.exchange.http import HOP_BY_HOP, Headers, Snapshot
+from ccproxy.exchange.http import HOP_BY_HOP, Headers, Pair, Snapshot
 from ccproxy.exchange.route import Route
 from ccproxy.lightllm.body import JsonBody
 from ccproxy.lightllm.compression import decode
 from ccproxy.providers.base import Field
-from ccproxy.routing.sentinel import CREDENTIAL_FIELDS, strip_credentials
+from ccproxy.routing.sentinel import CREDENTIAL_FIELDS, CREDENTIAL_NAMES, PREFIX
 
 _FORWARDING = frozenset(
     {
@@ -32,6 +34,15 @@ _INTERNAL = b"x-ccproxy-"
 MAX_DECODED = 64 * 1024 * 1024
 
 
+class _Model(msgspec.Struct):
+    """The one field of a request that routing looks at."""
+
+    model: object = None
+
+
+_decode_model = msgspec.json.Decoder(_Model).decode
+
+
 def forward_headers(client: Headers, credential: list[Field] | None) -> Headers:
     """The header fields for the upstream.
 
@@ -40,21 +51,30 @@ def forward_headers(client: Headers, credential: list[Field] | None) -> Headers:
         credential: the fields that carry the provider's credential (none of the client's go then), or None when the
             client's own credential goes along.
     """
-    drop = _DROPPED | client.tokens(b"connection")
-    kept = Headers(pair for pair in client if (name := pair[0].lower()) not in drop and not name.startswith(_INTERNAL))
-    if credential is None:
+    drop = _DROPPED
+    if named := client.tokens(b"connection"):
+        drop = drop | named
+    kept: list[Pair] = []
+    place = -1
+    carriers = frozenset() if credential is None else CREDENTIAL_NAMES | {name.lower() for name, _ in credential}
+    for pair in client:
+        name = pair[0].lower()
+        if name in drop or name.startswith(_INTERNAL):
+            continue
+        if credential is not None:
+            # The provider's credential stands where the client's stood, so that the order of the fields stays.
+            if place < 0 and name in CREDENTIAL_FIELDS:
+                place = len(kept)
+            if name in carriers or PREFIX in pair[1]:
+                continue
+        kept.append(pair)
+    if credential is not None:
+        place = len(kept) if place < 0 else place
+        kept[place:place] = credential
+    elif b"sec-fetch-site" in client:
         # A browser sends the cookies of every page on this host, whatever their port.
-        return kept.without((b"cookie",)) if b"sec-fetch-site" in kept else kept
-    return _with_credential(kept, credential)
-
-
-def _with_credential(kept: Headers, credential: list[Field]) -> Headers:
-    """The credential stands where the client's stood, so that the order of the fields stays."""
-    place = next((i for i, (name, _) in enumerate(kept) if name.lower() in CREDENTIAL_FIELDS), len(kept))
-    before = strip_credentials(Headers(kept.pairs[:place]))
-    after = strip_credentials(Headers(kept.pairs[place:]))
-    names = {name.lower() for name, _ in credential}
-    return Headers([*before.without(names), *credential, *after.without(names)])
+        kept = [pair for pair in kept if pair[0].lower() != b"cookie"]
+    return Headers(kept)
 
 
 def set_model(headers: Headers, body: bytes, model: str) -> bytes:
@@ -77,9 +97,8 @@ def requested_model(headers: Headers, body: bytes) -> str:
     """The model a JSON request names, or "" if it names none or cannot be read."""
     encoding = headers.text(b"content-encoding")
     try:
-        document = JsonBody(decode(body, encoding, MAX_DECODED) if encoding else body)
-        model = document.get("model")
-    except BadRequest:
+        model = _decode_model(decode(body, encoding, MAX_DECODED) if encoding else body).model
+    except (BadRequest, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return model if isinstance(model, str) else ""
 

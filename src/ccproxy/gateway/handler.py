@@ -29,7 +29,7 @@ from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.steps import admit, facts, note_failure, prepare
 from ccproxy.gateway.websocket import relay_websocket
-from ccproxy.routing.detect import Operation, detect
+from ccproxy.routing.detect import Operation
 from ccproxy.routing.sentinel import Presented
 from ccproxy.util.clock import Clock
 
@@ -88,7 +88,7 @@ class Gateway:
         try:
             if self.active > runtime.config.max_exchanges:
                 raise Overloaded("too many requests at once", hint="the limit is gateway.max_exchanges")
-            credentials = admit(runtime, exchange)
+            operation, credentials = admit(runtime, exchange)
             body = RequestBody(
                 receive,
                 exchange.request.headers,
@@ -96,7 +96,7 @@ class Gateway:
                 idle=runtime.config.body_idle_seconds,
                 budget=self._budget,
             )
-            await self._serve(runtime, exchange, credentials, body, answer, tape)
+            await self._serve(runtime, exchange, operation, credentials, body, answer, tape)
             exchange.outcome = "complete" if exchange.outcome == "pending" else exchange.outcome
         except CCProxyError as error:
             note_failure(exchange, error)
@@ -132,6 +132,7 @@ class Gateway:
         self,
         runtime: Runtime,
         exchange: Exchange,
+        operation: Operation,
         credentials: Presented,
         body: RequestBody,
         answer: Answer,
@@ -139,8 +140,6 @@ class Gateway:
     ) -> None:
         """The steps for a request that was let in."""
         request = exchange.request
-        operation = detect(request.path, request.query, request.headers)
-        exchange.dialect, exchange.operation, exchange.model = operation.dialect, operation.name, operation.model
         if endpoints.answers_models(operation, request, credentials):
             exchange.route = Route(action="local", reason="model list")
             status, headers, document = endpoints.models(runtime, operation)

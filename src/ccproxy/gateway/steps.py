@@ -14,16 +14,18 @@ from ccproxy.routing.resolve import Facts
 from ccproxy.routing.sentinel import Presented, presented
 
 
-def admit(runtime: Runtime, exchange: Exchange) -> Presented:
-    """Lets the request in, or raises. Sets the dialect first, so that a refusal is in the client's own."""
+def admit(runtime: Runtime, exchange: Exchange) -> tuple[Operation, Presented]:
+    """Lets the request in, or raises: what it asks for, and with which credentials. The dialect is noted first, so that
+    a refusal is in the client's own."""
     request = exchange.request
-    exchange.dialect = detect(request.path, request.query, request.headers).dialect
+    operation = detect(request.path, request.query, request.headers)
+    exchange.dialect, exchange.operation, exchange.model = operation.dialect, operation.name, operation.model
     credentials = presented(request.headers, request.query)
     exchange.secrets.update(credentials.secrets)
     runtime.guard.check_host(request.headers, request.http_version)
     runtime.guard.check_origin(request.headers)
     exchange.client.key = runtime.guard.check_key(request.headers, credentials.client_key)
-    return credentials
+    return operation, credentials
 
 
 def facts(exchange: Exchange, operation: Operation, credentials: Presented) -> Facts:

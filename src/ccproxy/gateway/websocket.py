@@ -23,7 +23,6 @@ from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.replies import error_document, error_headers, phrase
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.steps import admit, facts, note_failure, prepare
-from ccproxy.routing.detect import detect
 from ccproxy.util.clock import Clock
 
 _log = logging.getLogger("ccproxy.gateway")
@@ -77,10 +76,7 @@ async def relay_websocket(
 async def _open(
     runtime: Runtime, exchange: Exchange, clock: Clock, subprotocols: list[str]
 ) -> UpstreamSocket | UpstreamResponse:
-    request = exchange.request
-    credentials = admit(runtime, exchange)
-    operation = detect(request.path, request.query, request.headers)
-    exchange.dialect, exchange.operation, exchange.model = operation.dialect, operation.name, operation.model
+    operation, credentials = admit(runtime, exchange)
     route = runtime.router.resolve(facts(exchange, operation, credentials))
     exchange.route = route
     provider = runtime.providers.get(route.provider)

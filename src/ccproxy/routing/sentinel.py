@@ -17,7 +17,8 @@ PREFIX = b"sk-ant-oat-ccproxy-"
 #: Header fields that carry a credential, in the order in which they are looked at.
 CREDENTIAL_FIELDS = (b"x-api-key", b"authorization", b"x-goog-api-key", b"api-key")
 
-_CREDENTIAL_NAMES = frozenset({*CREDENTIAL_FIELDS, b"cookie", b"x-goog-user-project", b"chatgpt-account-id"})
+#: Every field that says who asks; none of them goes to a provider that has a credential of its own.
+CREDENTIAL_NAMES = frozenset({*CREDENTIAL_FIELDS, b"cookie", b"x-goog-user-project", b"chatgpt-account-id"})
 _KEY = b"key="
 
 
@@ -63,7 +64,7 @@ def presented(headers: Headers, query: bytes) -> Presented:
 
 def strip_credentials(headers: Headers) -> Headers:
     """A copy without any field that holds a credential, or a sentinel wherever it stands."""
-    return Headers(pair for pair in headers if pair[0].lower() not in _CREDENTIAL_NAMES and PREFIX not in pair[1])
+    return Headers(pair for pair in headers if pair[0].lower() not in CREDENTIAL_NAMES and PREFIX not in pair[1])
 
 
 def strip_key(query: bytes) -> bytes:
