@@ -185,7 +185,11 @@ def expected_tests(path: Path) -> list[Path]:
     tests = TESTS.joinpath(*folders) / f"test_{name}"
     if len(folders) < 2:
         return [tests]
-    return [tests, TESTS / folders[0] / f"test_{name}", TESTS / folders[0] / f"test_{'_'.join(folders[1:])}_{name}"]
+    found = [tests, TESTS / folders[0] / f"test_{name}", TESTS / folders[0] / f"test_{'_'.join(folders[1:])}_{name}"]
+    if folders[:2] == ["lightllm", "dialects"]:
+        # A dialect is one value: its parts are tested together, by the laws, the golden cases and what is its own.
+        found += (TESTS / "lightllm" / "dialects").glob(f"test_{folders[2]}_*.py")
+    return found
 
 
 class TestTests:
