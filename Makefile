@@ -3,14 +3,14 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint fmt types contracts unit bench bench-smoke docs lock env dev-env clean
+.PHONY: help clients e2e run test lint fmt types contracts unit bench bench-smoke docs lock env dev-env clean
 
 BIN := .venv/bin
 ARGS ?=
 
 help: ## this list
 	@echo "make TARGET [ARGS='options for the command']"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 run: env ## start ccproxy, with a first configuration if there is none (ARGS="--port 4001")
 	@sh tools/run.sh $(ARGS)
@@ -44,6 +44,12 @@ bench: dev-env ## the table of the budgets, measured (ARGS="--only small --quick
 
 bench-smoke: dev-env ## every measurement once and tiny: that they work, not what they say
 	@$(BIN)/python -m bench --smoke
+
+clients: ## the real clients for `make e2e`, from npm (about 900 MB)
+	@cd e2e && npm ci --no-fund --no-audit
+
+e2e: dev-env ## real clients through the proxy, on loopback with dummy keys
+	@$(BIN)/python e2e/run.py
 
 docs: dev-env ## write the generated pages of docs/ again
 	@set -e; for generator in tools/gen_*.py; do $(BIN)/python "$$generator"; done

@@ -256,22 +256,35 @@ def _adjust_codex(launch: Launch) -> None:
     launch.words[1:1] = [word for option in options for word in ("-c", option)]
 
 
-# gemini-cli: the base URL variable switches it from a Google login to key mode where the kind of login is not stored.
+# gemini-cli: where the kind of login is not stored, the base URL variable selects a kind ("gateway") that version 0.61
+# itself then refuses without a terminal.
+
+
+def _gemini_folder(launch: Launch) -> Path:
+    return _folder(launch, "GEMINI_CLI_HOME", "") / ".gemini"
+
+
+def _gemini_kind(launch: Launch) -> Any:
+    settings = _read_json(_gemini_folder(launch) / "settings.json")
+    return _inner(settings, "security", "auth", "selectedType") or settings.get("selectedAuthType")
 
 
 def _gemini_login(launch: Launch) -> bool:
     if launch.environment.get("GOOGLE_GENAI_USE_GCA") == "true":
         return True
-    folder = _folder(launch, "GEMINI_CLI_HOME", "") / ".gemini"
-    settings = _read_json(folder / "settings.json")
-    stored = _inner(settings, "security", "auth", "selectedType") or settings.get("selectedAuthType")
-    if stored:
+    folder = _gemini_folder(launch)
+    if stored := _gemini_kind(launch):
         return stored in {"oauth-personal", "login_with_google"}
     return (folder / "oauth_creds.json").exists() and not launch.environment.get("GEMINI_API_KEY")
 
 
 def _adjust_gemini(launch: Launch) -> None:
     if not _gemini_login(launch):
+        if not _gemini_kind(launch):
+            launch.notes.append(
+                'gemini may say "Invalid auth method selected": choose its API key once with /auth, or put '
+                '{"security":{"auth":{"selectedType":"gemini-api-key"}}} into ~/.gemini/settings.json'
+            )
         return
     if launch.forced is None:
         del launch.environment["GOOGLE_GEMINI_BASE_URL"]
