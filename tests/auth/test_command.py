@@ -1,9 +1,9 @@
-"""Credentials that a command prints."""
-
 from __future__ import annotations
 
 import asyncio
 import os
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -13,92 +13,264 @@ from ccproxy.auth.config import Command
 from ccproxy.errors import CredentialError
 from ccproxy.util.clock import FakeClock
 
-KEY = "sk-test-0123456789abcdef"
+PATIENCE = 10.0
 
 
-def source(command: str, *, clock: FakeClock | None = None, ttl: float = 30, timeout: float = 10) -> CommandSource:
-    config = Command(command=command, ttl_seconds=ttl, timeout_seconds=timeout, header="x-api-key")
-    return CommandSource(config, clock=clock or FakeClock(), provider="p")
+class Counted:
+    """A command that says how often it has run, and a source for it."""
+
+    def __init__(self, directory: Path, *, ttl: float = 30.0) -> None:
+        self._log = directory / "runs"
+        self.clock = FakeClock()
+        command = (
+            f"echo run >> {shlex.quote(str(self._log))}; echo key-$(wc -l < {shlex.quote(str(self._log))} | tr -d ' ')"
+        )
+        self.source = CommandSource(Command(command=command, ttl_seconds=ttl), clock=self.clock, provider="p")
+
+    @property
+    def runs(self) -> int:
+        return len(self._log.read_text().splitlines()) if self._log.exists() else 0
 
 
-async def test_what_it_prints_without_white_space() -> None:
-    credential = await source(f"printf '  {KEY}\\n\\n'").get()
-    assert (credential.value, credential.header) == (KEY, "x-api-key")
-    assert KEY not in repr(credential)
+def source(command: str, **settings: float) -> CommandSource:
+    return CommandSource(Command(command=command, **settings), clock=FakeClock(), provider="deepseek")  # type: ignore[arg-type]
 
 
-async def test_the_output_is_used_for_its_time(tmp_path: Path) -> None:
-    runs, clock = tmp_path / "runs", FakeClock()
-    it = source(f"echo x >> {runs}; wc -l < {runs}", clock=clock, ttl=30)
-    assert [(await it.get()).value for _ in range(3)] == ["1", "1", "1"]
-    clock.advance(29.9)
-    assert (await it.get()).value == "1"
-    clock.set_wall(0)
-    clock.advance(0.2)
-    assert (await it.get()).value == "2", "only the monotonic clock counts"
-    assert (await it.refresh()).value == "3"
-    assert (await it.get()).value == "3"
+async def failure(command: str, **settings: float) -> CredentialError:
+    """What a source of this command raises."""
+    with pytest.raises(CredentialError) as caught:
+        await asyncio.wait_for(source(command, **settings).get(), PATIENCE)
+    return caught.value
 
 
-async def test_many_at_once_run_it_once(tmp_path: Path) -> None:
-    runs = tmp_path / "runs"
-    it = source(f"echo x >> {runs}; wc -l < {runs}")
-    found = await asyncio.gather(*(it.get() for _ in range(20)), *(it.refresh() for _ in range(20)))
-    assert {credential.value for credential in found} == {"1"}
+class TestRunning:
+    async def test_its_output_is_the_credential(self) -> None:
+        mine = CommandSource(
+            Command(command="echo '  sk-dummy '; echo noise >&2", header="X-Api-Key"), clock=FakeClock(), provider="p"
+        )
+
+        credential = await mine.get()
+
+        assert credential.value == "sk-dummy"
+        assert credential.header == "x-api-key"
+        assert mine.label == "command"
+        assert "sk-dummy" not in repr(credential)
+
+    async def test_the_shell_and_the_environment_are_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-from-env")
+
+        assert (await source("printenv DEEPSEEK_API_KEY | tr a-z A-Z && true").get()).value == "SK-FROM-ENV"
+
+    async def test_nothing_is_on_its_input(self) -> None:
+        assert (await source("cat; echo sk-dummy").get()).value == "sk-dummy"
+
+    async def test_it_has_a_process_group_of_its_own(self) -> None:
+        group = int((await source("ps -o pgid= -p $$ 2>/dev/null || cut -d' ' -f5 /proc/$$/stat").get()).value)
+
+        assert group != os.getpgid(0)
+
+    async def test_the_event_loop_goes_on_meanwhile(self, tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        getting = asyncio.create_task(source(f"cat {shlex.quote(str(pipe))}").get())
+
+        await asyncio.to_thread(pipe.write_text, "sk-dummy")
+
+        assert (await getting).value == "sk-dummy"
+
+    async def test_much_error_output_does_not_block_it(self) -> None:
+        assert (await source("head -c 1000000 /dev/zero >&2; echo sk-dummy").get()).value == "sk-dummy"
 
 
-async def test_a_failure_says_what_and_why_and_is_not_remembered(tmp_path: Path) -> None:
-    it = source(f"test -e {tmp_path}/there || {{ echo first >&2; echo 'vault is locked' >&2; exit 3; }}; echo {KEY}")
-    with pytest.raises(CredentialError) as failed:
-        await it.get()
-    assert failed.value.status == 503
-    assert failed.value.message == "provider 'p': its command failed with status 3: vault is locked"
-    (tmp_path / "there").touch()
-    assert (await it.get()).value == KEY
+class TestCache:
+    async def test_the_output_is_used_for_its_time(self, tmp_path: Path) -> None:
+        counted = Counted(tmp_path, ttl=30.0)
+
+        assert (await counted.source.get()).value == "key-1"
+        counted.clock.advance(29.9)
+        assert (await counted.source.get()).value == "key-1"
+        counted.clock.advance(0.1)
+        assert (await counted.source.get()).value == "key-2"
+        assert counted.runs == 2
+
+    async def test_a_change_of_the_wall_clock_changes_nothing(self, tmp_path: Path) -> None:
+        counted = Counted(tmp_path)
+        await counted.source.get()
+
+        counted.clock.set_wall(0.0)
+        await counted.source.get()
+        counted.clock.set_wall(4e9)
+        await counted.source.get()
+
+        assert counted.runs == 1
+
+    async def test_zero_runs_it_each_time(self, tmp_path: Path) -> None:
+        counted = Counted(tmp_path, ttl=0.0)
+
+        assert [(await counted.source.get()).value for _ in range(2)] == ["key-1", "key-2"]
+
+    async def test_refresh_does_not_ask_the_cache_and_fills_it(self, tmp_path: Path) -> None:
+        counted = Counted(tmp_path)
+        await counted.source.get()
+
+        assert (await counted.source.refresh()).value == "key-2"
+        assert (await counted.source.get()).value == "key-2"
+
+    async def test_a_failure_is_not_remembered(self, tmp_path: Path) -> None:
+        key = tmp_path / "key"
+        mine = source(f"cat {shlex.quote(str(key))}")
+        with pytest.raises(CredentialError):
+            await mine.get()
+
+        key.write_text("sk-dummy")
+
+        assert (await mine.get()).value == "sk-dummy"
 
 
-async def test_a_secret_on_stderr_is_not_repeated() -> None:
-    with pytest.raises(CredentialError) as failed:
-        await source(f"echo 'refused: Bearer {KEY}' >&2; exit 1").get()
-    assert KEY not in str(failed.value)
+class TestSingleFlight:
+    async def test_many_who_ask_make_one_run(self, tmp_path: Path) -> None:
+        counted = Counted(tmp_path)
+
+        credentials = await asyncio.gather(
+            *(counted.source.get() for _ in range(20)), *(counted.source.refresh() for _ in range(20))
+        )
+
+        assert {credential.value for credential in credentials} == {"key-1"}
+        assert counted.runs == 1
+
+    async def test_one_who_gives_up_does_not_stop_it_for_the_others(self, tmp_path: Path) -> None:
+        counted = Counted(tmp_path)
+        impatient, patient = (asyncio.create_task(counted.source.get()) for _ in range(2))
+        await asyncio.sleep(0)
+
+        impatient.cancel()
+
+        assert (await patient).value == "key-1"
+        assert impatient.cancelled()
+        assert counted.runs == 1
+
+    async def test_a_failure_reaches_all(self) -> None:
+        mine = source("exit 3")
+
+        results = await asyncio.gather(*(mine.get() for _ in range(5)), return_exceptions=True)
+
+        assert all(isinstance(result, CredentialError) for result in results)
 
 
-async def test_one_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
-    with pytest.raises(CredentialError, match=r"did not end within 0\.2 seconds"):
-        await source(f"sleep 600 & echo $! > {pid}; wait", timeout=0.2).get()
-    child = int(pid.read_text())
-    async with asyncio.timeout(10):
-        while _alive(child):
-            await asyncio.sleep(0)
+class TestFailures:
+    async def test_a_status_and_the_last_line_of_the_error_output(self) -> None:
+        error = await failure("echo first >&2; echo 'vault is locked' >&2; exit 7")
+
+        assert error.message == "provider 'deepseek': its command failed with status 7: vault is locked"
+        assert error.hint == "run it in a shell; see providers.deepseek.auth"
+        assert error.status == 503
+
+    async def test_without_error_output(self) -> None:
+        assert (await failure("exit 1")).message == "provider 'deepseek': its command failed with status 1"
+
+    async def test_a_command_that_is_not_there(self) -> None:
+        assert "failed with status 127: " in (await failure("no-such-command-anywhere")).message
+
+    async def test_a_signal(self) -> None:
+        assert "failed with signal SIGTERM" in (await failure("kill -TERM $$")).message
+
+    async def test_no_output(self) -> None:
+        error = await failure("true")
+
+        assert error.message == "provider 'deepseek': the output of its command is empty"
+        assert error.status == 401
+
+    async def test_output_that_is_no_credential(self) -> None:
+        assert "has 2 lines" in (await failure("printf 'a\\nx-injected: b'")).message
+
+    async def test_a_command_line_that_is_none(self) -> None:
+        assert "its command is not a command line" in (await failure("a\0b")).message
+
+    async def test_endless_output_is_ended_at_once(self) -> None:
+        assert "is larger than 64 KiB" in (await failure("yes", timeout_seconds=1000.0)).message
+
+    async def test_output_of_a_failed_command_is_not_used(self) -> None:
+        assert "sk-dummy" not in (await failure("echo sk-dummy; exit 1")).message
 
 
-@pytest.mark.parametrize(
-    ("command", "status", "words"),
-    [
-        ("true", 401, "is empty"),
-        ("echo '  '", 401, "is empty"),
-        ("printf 'a\\nb'", 503, "has 2 lines"),
-        ("printf 'a\\000b'", 503, "holds something else|is not text"),
-        ("printf '\\377'", 503, "holds something else|is not text"),
-        ("head -c 70000 /dev/zero | tr '\\0' x", 503, "larger than 64 KiB"),
-        ("kill -9 $$", 503, "signal SIGKILL"),
-        ("no-such-program-anywhere", 503, "status 127"),
-    ],
-)
-async def test_what_is_no_credential(command: str, status: int, words: str) -> None:
-    with pytest.raises(CredentialError, match=words) as failed:
-        await source(command).get()
-    assert failed.value.status == status
+class TestTimeLimit:
+    async def test_the_whole_group_is_ended(self, tmp_path: Path) -> None:
+        pids = tmp_path / "pids"
+        command = f"sleep 1000 & echo $$ $! > {shlex.quote(str(pids))}; echo waiting for a password >&2; wait"
+
+        error = await failure(command, timeout_seconds=0.5)
+
+        assert error.message == (
+            "provider 'deepseek': its command did not end within 0.5 seconds: waiting for a password"
+        )
+        assert error.status == 503
+        for pid in map(int, pids.read_text().split()):
+            await gone(pid)
+
+    async def test_a_child_that_keeps_the_output_open(self) -> None:
+        assert "did not end within" in (await failure("sleep 1000 & echo sk-dummy", timeout_seconds=0.2)).message
+
+    async def test_cancelling_ends_it_too(self, tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        mine = source(f"echo $$ > {shlex.quote(str(pipe))}; exec sleep 1000", timeout_seconds=1000.0)
+        getting = asyncio.create_task(mine.get())
+        pid = int(await asyncio.to_thread(pipe.read_text))
+        before = {task for task in asyncio.all_tasks() if task.get_name().startswith("single-flight")}
+
+        getting.cancel()
+        for task in before:  # as the end of the event loop does
+            task.cancel()
+        await asyncio.gather(getting, *before, return_exceptions=True)
+
+        await gone(pid)
 
 
-async def test_it_cannot_wait_for_a_terminal() -> None:
-    assert (await source(f"cat; echo {KEY}").get()).value == KEY
+async def gone(pid: int) -> None:
+    """Returns when there is no such process, or only what init has not yet collected of it."""
+    async with asyncio.timeout(PATIENCE):
+        while alive(pid):
+            await asyncio.sleep(0.01)
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]
-    except (ProcessLookupError, FileNotFoundError):
+    except ProcessLookupError:
         return False
+    status = Path(f"/proc/{pid}/stat")
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+class TestSecrets:
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "token sk-canary-0123456789 is expired",
+            "Authorization: Bearer canary0123456789abcdef",
+            "GET https://vault.corp/v1?token=canary0123",
+            "unknown key canary0123456789canary0123",
+            "password=canary99",
+        ],
+    )
+    async def test_what_looks_like_a_key_is_not_in_the_message(self, said: str) -> None:
+        error = await failure(f"echo {shlex.quote(said)} >&2; exit 1")
+
+        assert "canary" not in str(error)
+        assert "…" in error.message
+
+    async def test_nor_what_the_command_has_printed(self) -> None:
+        error = await failure("echo correct-horse-canary; echo 'rejected: correct-horse-canary' >&2; exit 1")
+
+        assert "canary" not in re.sub("…nary", "…", error.message)
+
+    async def test_ordinary_words_stay(self) -> None:
+        said = "ERROR: /run/secrets/deepseek: item 'DeepSeek API key' not found in vault Private (exit 2)"
+
+        assert (await failure(f"echo {shlex.quote(said)} >&2; exit 1")).message.endswith(said)
+
+    async def test_the_line_is_short_and_plain(self) -> None:
+        error = await failure("printf '\\033[31m' >&2; printf 'word %.0s' $(seq 500) >&2; exit 1")
+
+        assert len(error.message) < 300
+        assert error.message.isprintable()

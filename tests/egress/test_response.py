@@ -11,7 +11,10 @@ from ccproxy.errors import UpstreamCut, UpstreamError, UpstreamTimeout
 from ccproxy.testing import Cut, FakeProvider, Gate, Hang, Pause, Reply, Send, SlowFirstByte, silence, sse
 from egress.support import PATIENCE, SOON, Wire, ask, network, server, stream, whole
 
-IMPATIENT = Timeouts(first_byte=SOON, idle=SOON)
+#: For answers that begin in time and then fall silent.
+IMPATIENT = Timeouts(idle=SOON)
+#: For answers that do not begin.
+NO_WAIT = Timeouts(first_byte=SOON)
 
 
 class TestTheBody:
@@ -177,7 +180,7 @@ class TestLettingGo:
             await whole(await transport.send(ask(provider.port)))
             await (await transport.send(ask(provider.port))).close()
             with pytest.raises(UpstreamTimeout):
-                await transport.send(ask(provider.port, timeouts=IMPATIENT))
+                await transport.send(ask(provider.port, timeouts=NO_WAIT))
         gc.collect()  # an unclosed connection would warn
 
         assert {task.get_name() for task in asyncio.all_tasks()} == {asyncio.current_task().get_name()}  # type: ignore[union-attr]
@@ -189,7 +192,7 @@ class TestTimeLimits:
             provider.reply(silence())
 
             with pytest.raises(UpstreamTimeout) as caught:
-                await transport.send(ask(provider.port, timeouts=IMPATIENT))
+                await transport.send(ask(provider.port, timeouts=NO_WAIT))
 
             assert str(caught.value) == (
                 f"127.0.0.1:{provider.port} did not begin to answer within 0.05 seconds (see egress.first_byte_seconds)"
@@ -216,11 +219,11 @@ class TestTimeLimits:
             await wire.head()
             await wire.send(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n")
             for _ in range(10):
-                await asyncio.sleep(SOON)
+                await asyncio.sleep(3 * SOON)
                 await wire.send(b"x")
 
         async with server(steady) as port, network() as transport:
-            response = await transport.send(ask(port, timeouts=Timeouts(idle=6 * SOON)))
+            response = await transport.send(ask(port, timeouts=Timeouts(idle=20 * SOON)))
 
             assert await whole(response) == b"x" * 10
 
@@ -254,11 +257,11 @@ class TestTimeLimits:
         more = asyncio.Event()
         async with FakeProvider() as provider, network() as transport:
             provider.reply(Reply(body=b"ok"))
-            asyncio.get_running_loop().call_later(4 * SOON, more.set)
+            asyncio.get_running_loop().call_later(12 * SOON, more.set)
 
             body = stream(b"a", more, b"b")
             response = await transport.send(
-                ask(provider.port, method="POST", body=body, timeouts=Timeouts(first_byte=SOON))
+                ask(provider.port, method="POST", body=body, timeouts=Timeouts(first_byte=4 * SOON))
             )
 
             assert await whole(response) == b"ok"

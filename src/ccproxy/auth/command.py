@@ -69,17 +69,21 @@ class CommandSource:
 
     async def _output(self, hint: str) -> bytes:
         command = f"provider {self._provider!r}: its command"
+        if "\0" in self._config.command:  # uvloop would run what stands before it
+            raise CredentialError(f"{command} is not a command line", hint=hint)
         try:
             run = await _start(self._config.command)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a command line"
-            raise CredentialError(f"{command} cannot be started: {reason.lower()}", hint=hint) from None
+        except OSError as error:
+            reason = (error.strerror or "unknown reason").lower()
+            raise CredentialError(f"{command} cannot be started: {reason}", hint=hint) from None
         limit = self._config.timeout_seconds
         try:
             async with asyncio.timeout(limit):
                 await run.ended.wait()
         except TimeoutError:
-            raise CredentialError(f"{command} did not end within {limit:g} seconds{run.reason()}", hint=hint) from None
+            raise CredentialError(
+                f"{command} did not end within {limit:g} seconds{run.reason()}", hint=f"{hint}.timeout_seconds"
+            ) from None
         finally:
             await run.end()
         if run.status and not run.too_large:

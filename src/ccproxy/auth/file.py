@@ -68,12 +68,15 @@ class FileSource:
     def _read(self, path: Path) -> tuple[bytes, tuple[int, ...]]:
         # Not blocking: opening a pipe that nobody writes to would stop everything.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb", closefd=True) as file:
-            status = os.fstat(file.fileno())
+        try:
+            status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise self._error("is not a regular file")
             self._warn(status.st_mode)
-            return file.read(MAX_BYTES + 1), _version(status)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(MAX_BYTES + 1), _version(status)
+        finally:
+            os.close(descriptor)
 
     def _warn(self, mode: int) -> None:
         if mode & _OTHERS_CAN_READ and not self._warned:
