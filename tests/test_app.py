@@ -272,3 +272,13 @@ def _free_port() -> int:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         return int(bound.getsockname()[1])
+
+
+def test_a_reload_that_cannot_be_used_changes_nothing(tmp_path: Path, provider: ThreadedProvider) -> None:
+    port = _free_port()
+    configure(tmp_path, provider.url, port=port)
+    with running(tmp_path) as proxy:
+        configure(tmp_path, provider.url, port=port, extra="  egress:\n    ca_file: /no/such/file.pem\n")
+        proxy.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "ca_file" in str(proxy.health()["config"]))
+        assert proxy.post()[0] == 200

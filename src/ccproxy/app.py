@@ -20,6 +20,7 @@ from ccproxy.config.settings import Settings
 from ccproxy.config.watch import ConfigWatcher
 from ccproxy.egress.demo import DemoTransport
 from ccproxy.egress.pooled import PooledTransport
+from ccproxy.egress.tls import check_trust
 from ccproxy.egress.transport import Timeouts, Transport
 from ccproxy.errors import ConfigError
 from ccproxy.flows.recorder import Recorder
@@ -67,6 +68,7 @@ class Application:
         self._loaded_at = self._clock.wall()
         self._begin = self._clock.mono()
         self._sources: dict[str, tuple[object, CredentialSource | None]] = {}
+        check_trust(settings.egress)
         self._network = PooledTransport(settings.egress)
         self._retired: list[PooledTransport] = []
         self._local = DemoTransport()
@@ -74,7 +76,7 @@ class Application:
         if settings.flows.enabled:
             self._store = SqliteStore(store_path(settings.flows), clock=self._clock, config=settings.flows)
         self._recorder = Recorder(self._store, settings.flows, self._clock)
-        self._gateway = Gateway(self._runtime(settings), self._recorder, self._clock, self._health)
+        self._gateway = Gateway(self._runtime(settings, self._network), self._recorder, self._clock, self._health)
         self._server = Server(self._gateway, settings.gateway)
         self._watcher = ConfigWatcher(config, reload, self._apply)
         self._tasks = TaskGroupKeeper()
@@ -125,11 +127,15 @@ class Application:
                 f"gateway.client_keys is empty, and the proxy listens on {self._bound_host}",
                 hint="give the keys back, or restart ccproxy on a loopback address",
             )
+        network = self._network
         if after.egress != before.egress:
+            check_trust(after.egress)
+            network = PooledTransport(after.egress)
+        runtime = self._runtime(after, network)
+        if network is not self._network:
             # Running answers hold on to the old connections, which close with them or as they idle.
             self._retired.append(self._network)
-            self._network = PooledTransport(after.egress)
-        runtime = self._runtime(after)
+            self._network = network
         self._gateway.use(runtime)
         self._recorder.config = after.flows
         if self._store is not None:
@@ -143,7 +149,7 @@ class Application:
         self._config = config
         self._loaded_at = self._clock.wall()
 
-    def _runtime(self, settings: Settings) -> Runtime:
+    def _runtime(self, settings: Settings, network: PooledTransport) -> Runtime:
         providers = {
             name: build_provider(name, config, self._source(name, config.auth))
             for name, config in settings.providers.items()
@@ -163,7 +169,7 @@ class Application:
                 client_keys=gateway.client_keys,
             ),
             timeouts=Timeouts(egress.connect_seconds, egress.first_byte_seconds, egress.idle_seconds),
-            network=self._network,
+            network=network,
             local=self._local,
         )
 

@@ -19,7 +19,6 @@ import aiohttp
 from aiohttp import ClientRequest, ClientTimeout, TCPConnector
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from multidict import CIMultiDict
 from yarl import URL
 
 from ccproxy.egress import failures, keepalive
@@ -169,7 +168,7 @@ class PooledTransport:
         except ValueError as error:
             raise failures.cannot_connect(aiohttp.InvalidURL(where), where) from error
         proxy = self._proxy
-        proxy_headers = CIMultiDict({"Host": host})
+        proxy_headers = {"Host": host}
         if proxy is not None and proxy.authorization:
             proxy_headers["Proxy-Authorization"] = proxy.authorization
         template = ClientRequest(
