@@ -2,18 +2,17 @@
 
 Moments are seconds since the epoch (0.0 = did not happen), durations seconds. The store fills in `seq`; a flow read as
 a summary has its sizes but empty bodies.
-
-The journal writes flows down by position, so a new field goes to the end of its class, with a default.
 """
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from dataclasses import dataclass, field
 
 Pairs = list[tuple[str, str]]
 
 
-class Message(Struct, array_like=True):
+@dataclass(slots=True)
+class Message:
     """One side of a recorded request or response.
 
     Attributes:
@@ -44,7 +43,8 @@ class Message(Struct, array_like=True):
         return ""
 
 
-class RequestRecord(Message, array_like=True):
+@dataclass(slots=True)
+class RequestRecord(Message):
     """A request: the client's, or the one forwarded. `target` is path and query."""
 
     method: str = ""
@@ -62,14 +62,16 @@ class RequestRecord(Message, array_like=True):
         return f"{self.scheme}://{authority}{self.target}"
 
 
-class ResponseRecord(Message, array_like=True):
+@dataclass(slots=True)
+class ResponseRecord(Message):
     """An answer as the provider (or ccproxy itself) gave it."""
 
     status: int = 0
     reason: str = ""
 
 
-class Usage(Struct, array_like=True):
+@dataclass(slots=True)
+class Usage:
     """Tokens as the answer reported them, in one arithmetic: `input` counts every prompt token, cached ones included;
     `output` every generated one, reasoning included. None = not reported."""
 
@@ -80,7 +82,8 @@ class Usage(Struct, array_like=True):
     reasoning: int | None = None
 
 
-class WebSocketMessage(Struct, array_like=True):
+@dataclass(slots=True)
+class WebSocketMessage:
     """One message of a WebSocket. `at` is seconds since the epoch; `text` tells text from binary; `size` is the whole
     message's, of which `body` may be the beginning."""
 
@@ -91,7 +94,8 @@ class WebSocketMessage(Struct, array_like=True):
     at: float
 
 
-class WebSocketRecord(Struct, array_like=True):
+@dataclass(slots=True)
+class WebSocketRecord:
     """The messages of a WebSocket.
 
     `count`, `size` and `last` (when the last one came) count every message; `messages` holds the beginning of the
@@ -106,7 +110,8 @@ class WebSocketRecord(Struct, array_like=True):
     redacted: bool = False
 
 
-class Flow(Struct, array_like=True):
+@dataclass(slots=True)
+class Flow:
     """A recorded exchange.
 
     Attributes:
