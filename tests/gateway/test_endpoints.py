@@ -57,3 +57,42 @@ async def test_a_client_with_its_own_credential_gets_its_providers_list() -> Non
         answer = await r.request("GET", "/v1/models", None, [("Authorization", "Bearer own")])
         assert answer.body == b'{"data":[]}'
         assert len(r.provider.requests) == 1
+
+
+PAGE = ("Origin", "https://app.example")
+
+
+async def test_a_page_of_an_allowed_origin_may_ask_and_read() -> None:
+    config = GatewayConfig(allowed_origins=["https://app.example"], client_keys={"a": "k3y-of-alice-0123456789"})
+    async with rig(config=config) as r:
+        asks = [
+            PAGE,
+            ("Access-Control-Request-Method", "POST"),
+            ("Access-Control-Request-Headers", "x-api-key,x-ccproxy-key"),
+        ]
+        answer = await r.request("OPTIONS", "/v1/messages", None, asks)
+        assert answer.status == 204
+        assert answer.headers["access-control-allow-origin"] == "https://app.example"
+        assert answer.headers["access-control-allow-headers"] == "x-api-key,x-ccproxy-key"
+        assert r.provider.requests == []
+        r.provider.reply(Reply(headers=[("access-control-allow-origin", "*")], body=[Send(b"{}")]))
+        fields = [PAGE, ("x-api-key", "sk-ant-oat-ccproxy-anthropic"), ("x-ccproxy-key", "k3y-of-alice-0123456789")]
+        answer = await r.request("POST", "/v1/messages", b"{}", fields)
+        assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "https://app.example")
+        answer = await r.request("POST", "/v1/messages", b"{}", [PAGE])
+        assert answer.status == 401, "the question alone needs no key"
+
+
+async def test_another_page_may_not_even_ask() -> None:
+    async with rig() as r:
+        asks = [PAGE, ("Access-Control-Request-Method", "POST")]
+        answer = await r.request("OPTIONS", "/v1/messages", None, asks)
+        assert answer.status == 403
+        assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_options_of_a_client_that_is_no_page_goes_through() -> None:
+    async with rig() as r:
+        r.provider.reply(Reply(body=[Send(b"{}")]))
+        answer = await r.request("OPTIONS", "/v1/messages", None, [("x-api-key", "own")])
+        assert (answer.status, len(r.provider.requests)) == (200, 1)

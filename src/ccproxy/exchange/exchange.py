@@ -22,12 +22,14 @@ def new_id() -> str:
 
 @dataclass(slots=True)
 class Client:
-    """Who asks. `key` is the name of the client key that was presented, or ""."""
+    """Who asks. `key` is the name of the client key that was presented, `origin` the web origin of a page that may
+    ask; both "" for others."""
 
     address: str
     port: int
     user_agent: str = ""
     key: str = ""
+    origin: str = ""
 
 
 @dataclass(slots=True)

@@ -89,7 +89,8 @@ class Answer:
     async def reply(self, status: int, headers: Headers, body: bytes) -> None:
         """Prepares a whole answer of our own; `end` lets it go."""
         self._collected = None
-        headers.add(b"content-length", str(len(body)).encode())
+        if status != 204:
+            headers.add(b"content-length", str(len(body)).encode())
         await self._start(status, headers)
         self._held = body if self._exchange.request.method != "HEAD" else b""
 
@@ -131,6 +132,10 @@ class Answer:
 
     async def _start(self, status: int, headers: Headers) -> None:
         headers.add(b"x-ccproxy-flow", self._exchange.id.encode())
+        if origin := self._exchange.client.origin:
+            headers.set(b"access-control-allow-origin", origin.encode("latin-1"))
+            headers.add(b"access-control-expose-headers", b"*")
+            headers.add(b"vary", b"Origin")
         self.started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers.pairs})
 

@@ -1,4 +1,5 @@
-"""What the gateway answers itself: `/health`, and the list of configured providers in the client's dialect."""
+"""What the gateway answers itself: `/health`, the list of configured providers in the client's dialect, and the question
+of a browser whether one of the pages in `gateway.allowed_origins` may ask."""
 
 from __future__ import annotations
 
@@ -37,6 +38,19 @@ async def health(
     fields = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
+
+
+def is_preflight(request: Snapshot) -> bool:
+    """Whether this is a browser's question before a page's request (CORS, fetch.spec.whatwg.org)."""
+    return request.method == "OPTIONS" and b"access-control-request-method" in request.headers
+
+
+def preflight(request: Snapshot) -> tuple[int, Headers, bytes]:
+    """The answer to a page whose origin the guard let pass; its `allow-origin` comes with every answer to it."""
+    fields = [(b"access-control-allow-methods", request.headers.get(b"access-control-request-method") or b"POST")]
+    if asked := request.headers.get(b"access-control-request-headers"):
+        fields.append((b"access-control-allow-headers", asked))
+    return 204, Headers([*fields, (b"access-control-max-age", b"600")]), b""
 
 
 def answers_models(operation: Operation, request: Snapshot, credentials: Presented) -> bool:

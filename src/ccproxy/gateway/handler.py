@@ -26,6 +26,7 @@ from ccproxy.gateway.bodies import Budget, ClientGone, Receive, RequestBody
 from ccproxy.gateway.forward import requested_model
 from ccproxy.gateway.listener import EXTENSION, Connection
 from ccproxy.gateway.log import log_exchange
+from ccproxy.gateway.replies import phrase
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.steps import admit, facts, note_failure, prepare
 from ccproxy.gateway.websocket import relay_websocket
@@ -140,12 +141,11 @@ class Gateway:
     ) -> None:
         """The steps for a request that was let in."""
         request = exchange.request
+        if endpoints.is_preflight(request) and exchange.client.origin:
+            await self._answer_ourselves(exchange, "preflight", endpoints.preflight(request), answer, tape)
+            return
         if endpoints.answers_models(operation, request, credentials):
-            exchange.route = Route(action="local", reason="model list")
-            status, headers, document = endpoints.models(runtime, operation)
-            exchange.response = ResponseHead(status, "OK", headers)
-            tape.response_chunk(document)
-            await answer.reply(status, headers, document)
+            await self._answer_ourselves(exchange, "model list", endpoints.models(runtime, operation), answer, tape)
             return
         content = await self._read(request, operation, body)
         exchange.timings.request_read = self._clock.mono()
@@ -158,6 +158,16 @@ class Gateway:
             await self._relay(exchange, operation, upstream, answer, tape)
         finally:
             await upstream.close()
+
+    async def _answer_ourselves(
+        self, exchange: Exchange, reason: str, ours: tuple[int, Headers, bytes], answer: Answer, tape: Tape
+    ) -> None:
+        """Gives an answer that needs no upstream."""
+        status, headers, document = ours
+        exchange.route = Route(action="local", reason=reason)
+        exchange.response = ResponseHead(status, phrase(status), headers)
+        tape.response_chunk(document)
+        await answer.reply(status, headers.copy(), document)
 
     async def _read(self, request: Snapshot, operation: Operation, body: RequestBody) -> bytes | None:
         """The whole body if it is a JSON document, None if it is to stream through."""

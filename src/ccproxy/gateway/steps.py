@@ -6,6 +6,7 @@ from ccproxy.errors import CCProxyError, UpstreamCut, UpstreamError
 from ccproxy.exchange.exchange import Exchange, Failure
 from ccproxy.exchange.http import Headers
 from ccproxy.exchange.route import Route
+from ccproxy.gateway import endpoints
 from ccproxy.gateway.forward import forward_headers, forwarded_snapshot, set_model
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.providers.base import Field, Provider
@@ -23,7 +24,9 @@ def admit(runtime: Runtime, exchange: Exchange) -> tuple[Operation, Presented]:
     credentials = presented(request.headers, request.query)
     exchange.secrets.update(credentials.secrets)
     runtime.guard.check_host(request.headers, request.http_version)
-    runtime.guard.check_origin(request.headers)
+    exchange.client.origin = runtime.guard.check_origin(request.headers)
+    if endpoints.is_preflight(request):
+        return operation, credentials  # a browser asks without the key whether it may ask with it
     exchange.client.key = runtime.guard.check_key(request.headers, credentials.client_key)
     return operation, credentials
 
