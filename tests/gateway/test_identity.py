@@ -94,7 +94,7 @@ async def test_with_the_clients_own_credential_nothing_changes(client: str, form
         for capture in [capture for capture in CAPTURES if capture["client"] == client]:
             body = BODIES[form](capture["body"]) if capture["body"] is not None else b""
             pairs = pairs_of(capture, body, form, f"127.0.0.1:{r.port}")
-            if not _detect(capture, pairs).dialect:
+            if not _detect(capture, pairs).upstream:
                 continue  # belongs to no default upstream: a 404, which test_handler tells of
             if not _has_credential(pairs) and _is_model_list(capture, pairs):
                 continue  # ours to answer

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ccproxy.errors import BadRequest
 from ccproxy.exchange.http import Headers
-from ccproxy.routing.sentinel import presented, strip_key
+from ccproxy.routing.sentinel import CREDENTIAL_NAMES, Presented, presented, strip_credentials, strip_key
 
 S = "sk-ant-oat-ccproxy-"
 
@@ -20,31 +20,67 @@ def head(*pairs: tuple[str, str]) -> Headers:
 @pytest.mark.parametrize(
     ("headers", "query"),
     [
+        # each of the five places
         (head(("X-Api-Key", f"{S}p")), b""),
         (head(("Authorization", f"Bearer {S}p")), b""),
-        (head(("authorization", f"bearer  {S}p ")), b""),
-        (head(("authorization", f"{S}p")), b""),
         (head(("x-goog-api-key", f"{S}p")), b""),
         (head(("api-key", f"{S}p")), b""),
         (head(), f"key={S}p".encode()),
+        # the forms of an Authorization
+        (head(("authorization", f"{S}p")), b""),
+        (head(("authorization", f"bearer {S}p")), b""),
+        (head(("AUTHORIZATION", f"bEaReR   {S}p  ")), b""),
+        (head(("authorization", f"Bearer\t{S}p")), b""),
+        (head(("authorization", f"Token {S}p")), b""),
+        # Bearer where a client puts it without need
+        (head(("x-api-key", f"Bearer {S}p")), b""),
+        # the forms of a query
         (head(), b"alt=sse&key=sk%2Dant-oat-ccproxy-p&x=1"),
-        (head(("x-api-key", f"{S}p"), ("authorization", f"Bearer {S}p")), b""),
-        (head(("x-api-key", "own"), ("authorization", f"Bearer {S}p")), b""),
+        (head(), f"alt=sse&&key={S}p&".encode()),
+        # several places
+        (head(("x-api-key", f"{S}p"), ("authorization", f"Bearer {S}p")), f"key={S}p".encode()),
+        (head(("x-api-key", f"{S}p"), ("x-api-key", f"{S}p")), b""),
     ],
 )
 def test_it_is_found_wherever_it_stands(headers: Headers, query: bytes) -> None:
+    assert presented(headers, query) == Presented("p", "", ())
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        (head(("x-api-key", "own-key"), ("authorization", f"Bearer {S}p")), b""),
+        (head(("x-api-key", f"{S}p"), ("authorization", "Bearer own-key")), b""),
+        (head(("x-goog-api-key", f"{S}p")), b"key=own-key"),
+        (head(("x-api-key", "own-key"), ("x-api-key", f"{S}p")), b""),
+    ],
+)
+def test_it_stands_above_a_credential_of_ones_own_which_stays_a_secret(headers: Headers, query: bytes) -> None:
     found = presented(headers, query)
-    assert (found.sentinel, found.client_key, found.own_credential) == ("p", "", False)
+    assert found == Presented("p", "", ("own-key",))
+    assert not found.own_credential
 
 
-def test_a_client_key_follows_the_name() -> None:
-    found = presented(head(("x-api-key", f"{S}p.team.key")), b"")
-    assert (found.sentinel, found.client_key, found.secrets) == ("p", "team.key", ("team.key",))
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        (head(("x-api-key", f"{S}p.team.key")), b""),
+        (head(("authorization", f"Bearer {S}p.team.key")), b""),
+        (head(), f"key={S}p.team%2Ekey".encode()),
+        (head(("x-api-key", f"{S}p"), ("api-key", f"{S}p.team.key")), b""),
+        (head(("x-api-key", f"{S}p.team.key"), ("api-key", f"{S}p")), b""),
+    ],
+)
+def test_a_client_key_follows_the_name(headers: Headers, query: bytes) -> None:
+    assert presented(headers, query) == Presented("p", "team.key", ("team.key",))
 
 
 def test_two_providers_cannot_be_meant() -> None:
-    with pytest.raises(BadRequest, match="a, b"):
-        presented(head(("x-api-key", f"{S}b"), ("api-key", f"{S}a")), b"")
+    with pytest.raises(BadRequest, match=r"several providers: a, b$") as refused:
+        presented(head(("x-api-key", f"{S}b.secret"), ("api-key", f"{S}a")), b"")
+    assert "secret" not in str(refused.value)
+    with pytest.raises(BadRequest):
+        presented(head(("x-api-key", f"{S}a")), f"key={S}b".encode())
 
 
 @pytest.mark.parametrize(
@@ -53,14 +89,26 @@ def test_two_providers_cannot_be_meant() -> None:
         (head(("x-api-key", "own-key")), b"", ("own-key",)),
         (head(("Authorization", "Bearer own-token")), b"", ("own-token",)),
         (head(("Authorization", "Basic dXNlcg==")), b"", ("Basic dXNlcg==",)),
+        (head(("Authorization", "Bearer a"), ("x-api-key", "b")), b"key=c%2F", ("b", "a", "c/")),
         (head(), b"key=own-key", ("own-key",)),
-        (head(("x-api-key", "")), b"", ()),
-        (head(("content-type", "x")), b"monkey=1", ()),
+        (head(("x-api-key", "sk-ant-oat01-login")), b"", ("sk-ant-oat01-login",)),
+        (head(("x-api-key", "prefix-sk-ant-oat-ccproxy-p")), b"", ("prefix-sk-ant-oat-ccproxy-p",)),
+        (head(("x-api-key", "ä")), b"", ("Ã¤",)),
+        # nothing that could be one
+        (head(("x-api-key", "")), b"key=", ()),
+        (head(("authorization", "Bearer")), b"", ()),
+        (head(("authorization", " bearer ")), b"", ()),
+        (head(("content-type", "x"), ("x-key", f"{S}p")), b"monkey=1&xkey=2&key", ()),
     ],
 )
 def test_the_clients_own_credential(headers: Headers, query: bytes, secrets: tuple[str, ...]) -> None:
     found = presented(headers, query)
-    assert (found.sentinel, found.secrets, found.own_credential) == (None, secrets, bool(secrets))
+    assert found == Presented(None, "", secrets)
+    assert found.own_credential == bool(secrets)
+
+
+def test_a_sentinel_without_a_name_is_still_one() -> None:
+    assert presented(head(("x-api-key", S)), b"").sentinel == ""
 
 
 @pytest.mark.parametrize(
@@ -68,15 +116,41 @@ def test_the_clients_own_credential(headers: Headers, query: bytes, secrets: tup
     [
         (b"", b""),
         (b"key=x", b""),
+        (b"key=", b""),
         (b"a=1&key=x&b=2", b"a=1&b=2"),
-        (b"a=1&&monkey=2&c=", b"a=1&&monkey=2&c="),
+        (b"key=x&a&key=y", b"a"),
+        (b"a=1&&monkey=2&c=&xkey=1&key", b"a=1&&monkey=2&c=&xkey=1&key"),
+        (b"a=%20+%zz&b=\xff", b"a=%20+%zz&b=\xff"),
         (b"other=sk-ant-oat-ccproxy-p&b=2", b"b=2"),
+        (b"other=sk%2Dant%2doat-ccproxy-p&b=%2D", b"b=%2D"),
     ],
 )
 def test_strip_key(query: bytes, left: bytes) -> None:
     assert strip_key(query) == left
 
 
-@given(st.lists(st.sampled_from([b"a=1", b"", b"b", b"alt=sse", b"key=s", b"x=%20+"]), max_size=6))
+@given(st.lists(st.sampled_from([b"a=1", b"", b"b", b"alt=sse", b"key=s", b"x=%20+", b"%6Bey=1", b"=", b"\xff"])))
 def test_strip_key_leaves_all_else(parts: list[bytes]) -> None:
     assert strip_key(b"&".join(parts)) == b"&".join(part for part in parts if not part.startswith(b"key="))
+
+
+@given(st.binary(max_size=40))
+def test_strip_key_leaves_any_other_bytes(query: bytes) -> None:
+    assert strip_key(query) == query or b"key=" in query
+
+
+def test_strip_credentials_leaves_all_else_in_its_place() -> None:
+    pairs = [
+        ("Accept", "a"),
+        ("X-API-Key", "own"),
+        ("authorization", "Bearer own"),
+        ("accept", "b"),
+        ("Cookie", "session=1"),
+        ("X-Custom", f"see {S}p"),
+        ("x-goog-user-project", "p"),
+        ("ChatGPT-Account-ID", "a"),
+        ("X-Empty", ""),
+    ]
+    left = strip_credentials(head(*pairs))
+    assert left == head(("Accept", "a"), ("accept", "b"), ("X-Empty", ""))
+    assert {name.lower().encode() for name, _ in pairs} >= CREDENTIAL_NAMES - {b"x-goog-api-key", b"api-key"}

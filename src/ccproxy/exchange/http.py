@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ccproxy.util.address import origin
+
 Pair = tuple[bytes, bytes]
 
 #: RFC 9110 7.6.1 and the fields that only concern one connection.
@@ -29,7 +31,7 @@ HOP_BY_HOP = frozenset(
 class Headers:
     """An ordered multi-map of header fields.
 
-    `pairs` may be read and replaced freely; lookups build an index of it, which is made again when it has changed.
+    `pairs` may be read and changed freely; lookups build an index of it, which is made again when it has changed.
     """
 
     __slots__ = ("_index", "_indexed", "pairs")
@@ -37,7 +39,7 @@ class Headers:
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
         self.pairs: list[Pair] = list(pairs)
         self._index: dict[bytes, list[bytes]] = {}
-        self._indexed: tuple[list[Pair], int] | None = None
+        self._indexed: list[Pair] = []
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self.pairs)
@@ -105,13 +107,11 @@ class Headers:
 
     def _values(self) -> dict[bytes, list[bytes]]:
         """The values by lower-case name."""
-        indexed = self._indexed
-        if indexed is None or indexed[0] is not self.pairs or indexed[1] != len(self.pairs):
-            index: dict[bytes, list[bytes]] = {}
+        if self._indexed != self.pairs:
+            self._index = {}
             for name, value in self.pairs:
-                index.setdefault(name.lower(), []).append(value)
-            self._index = index
-            self._indexed = (self.pairs, len(self.pairs))
+                self._index.setdefault(name.lower(), []).append(value)
+            self._indexed = list(self.pairs)
         return self._index
 
     def end_to_end(self) -> Headers:
@@ -149,8 +149,4 @@ class Snapshot:
     @property
     def url(self) -> str:
         """The whole URL as text. May hold a `key=` credential: redact before you store or log it."""
-        default = 443 if self.scheme == "https" else 80
-        authority = f"[{self.host}]" if ":" in self.host else self.host
-        if self.port != default:
-            authority = f"{authority}:{self.port}"
-        return f"{self.scheme}://{authority}{self.target.decode('latin-1')}"
+        return origin(self.scheme, self.host, self.port) + self.target.decode("latin-1")

@@ -19,7 +19,8 @@ class Route:
         provider: the name of the configured provider, or "" for a default upstream.
         scheme, host, port: the destination's origin.
         target: path and query for the upstream, as bytes on the wire.
-        model: the model to put into the request in place of the client's, or "".
+        model: the model to put into the body in place of the client's, or ""; one that stands in the path is already
+            in `target`.
         keep_credential: the client's own credential goes along (default upstreams and passthrough only).
     """
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 
 from ccproxy.auth.base import Credential, CredentialSource
 from ccproxy.errors import CredentialError
+from ccproxy.util.address import origin
 
 Field = tuple[bytes, bytes]
 
 
 def bearer(value: str) -> Field:
-    """`Authorization: Bearer VALUE`; a value that already names the scheme is left alone."""
-    text = value if value.lower().startswith("bearer ") else f"Bearer {value}"
+    """`Authorization: Bearer VALUE`; a value that names its scheme (`Bearer …`, `Basic …`) is left alone."""
+    scheme, space, _ = value.partition(" ")
+    text = value if space and scheme.isalpha() else f"Bearer {value}"
     return b"Authorization", text.encode("latin-1", "replace")
 
 
@@ -32,6 +34,8 @@ class ProviderType:
         path: the path of the main operation when the configuration gives none.
         main: the end of that path that names the main operation (`/messages`); what stands before it is the base
             under which the sibling operations are found.
+        versioned_base: its clients are given base URLs that end with the version (`…/v1`), so that a base URL with a
+            version anywhere in it is complete.
         credential_field: the header field for a secret when the configuration names no header.
         in_process: answered inside ccproxy, without a network.
         models: model names it is known to serve.
@@ -42,6 +46,7 @@ class ProviderType:
     host: str
     path: str
     main: str
+    versioned_base: bool = False
     credential_field: Callable[[str], Field] = bearer
     in_process: bool = False
     models: tuple[str, ...] = ()
@@ -53,8 +58,9 @@ class Provider:
 
     Attributes:
         path: template of the main operation's path; may hold `{model}` and `{action}`.
-        query: what the base URL carries along, without a question mark.
+        main: which operation that is (`/messages`): the type's, unless the path ends with another.
         base: `path` without the main operation (`/anthropic/v1`): sibling operations stand beside it.
+        query: what the base URL carries along, without a question mark.
     """
 
     name: str
@@ -63,6 +69,7 @@ class Provider:
     host: str
     port: int
     path: str
+    main: str
     base: str
     query: bytes = b""
     source: CredentialSource | None = field(default=None, repr=False)
@@ -81,9 +88,7 @@ class Provider:
     @property
     def origin(self) -> str:
         """For people: `https://api.example.com`, with the port only where it is not the scheme's own."""
-        default = 443 if self.scheme == "https" else 80
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}" if self.port == default else f"{self.scheme}://{host}:{self.port}"
+        return origin(self.scheme, self.host, self.port)
 
     def credential_fields(self, credential: Credential) -> list[Field]:
         """The header fields that carry `credential`, companions included. Raises CredentialError if the secret cannot

@@ -7,13 +7,16 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from ccproxy.auth.base import CredentialSource
 from ccproxy.errors import ConfigError
 from ccproxy.providers import kinds
 from ccproxy.providers.base import Provider, ProviderType
 from ccproxy.providers.config import ProviderConfig
+from ccproxy.util.address import Address, parse_address
+
+#: The operations that a path can end with.
+_MAINS = ("/chat/completions", "/responses", "/messages", "/models/{model}:{action}")
 
 
 @cache
@@ -35,19 +38,23 @@ def build_provider(name: str, config: ProviderConfig, source: CredentialSource |
     where = f"providers.{name}"
     if kind is None:
         raise ConfigError(f"{where}.type: unknown provider type {config.type!r}", hint=_known_types())
-    scheme, host, port, prefix, query = _address(where, config, kind)
-    path = _join(prefix, config.path or kind.path, kind.main)
+    address = _address(where, config, kind)
+    path = _join(address.path, config.path, kind)
+    if not path.isascii() or not path.isprintable():
+        raise ConfigError(f"{where}.path: write spaces and characters beyond ASCII as %XX")
     if not path and not kind.in_process:
         raise ConfigError(f"{where}.path: provider type {kind.name!r} needs a path")
+    main = _main_of(path, kind) or kind.main
     return Provider(
         name=name,
         type=kind,
-        scheme=scheme,
-        host=host,
-        port=port,
+        scheme=address.scheme,
+        host=address.host,
+        port=address.port,
         path=path,
-        base=path.removesuffix(kind.main) if kind.main and path.endswith(kind.main) else path.rpartition("/")[0],
-        query=query,
+        main=main,
+        base=path.removesuffix(main) if path.endswith(main) else path.rpartition("/")[0],
+        query=address.query,
         source=source,
         verify=config.verify,
         models=tuple(config.models) or kind.models,
@@ -58,8 +65,7 @@ def _known_types() -> str:
     return f"known types: {', '.join(sorted(provider_types()))}"
 
 
-def _address(where: str, config: ProviderConfig, kind: ProviderType) -> tuple[str, str, int, str, bytes]:
-    """Scheme, host, port, path prefix and query."""
+def _address(where: str, config: ProviderConfig, kind: ProviderType) -> Address:
     if config.base_url:
         field, text = "base_url", config.base_url
     elif config.host or kind.host:
@@ -67,34 +73,40 @@ def _address(where: str, config: ProviderConfig, kind: ProviderType) -> tuple[st
     else:
         raise ConfigError(f"{where}.host: provider type {kind.name!r} needs a host or a base_url")
     try:
-        url = urlsplit(text)
-        port = url.port
+        address = parse_address(text)
     except ValueError as error:
-        raise ConfigError(f"{where}.{field}: {error}") from None
-    if url.scheme not in {"http", "https"} or not url.hostname or "@" in url.netloc or url.fragment:
-        raise ConfigError(
-            f"{where}.{field}: not a usable address",
-            hint="give https://HOST[:PORT][/PREFIX][?QUERY], credentials under auth",
-        )
-    if field == "host" and (url.path or url.query):
+        hint = "give https://HOST[:PORT][/PREFIX][?QUERY], credentials under auth"
+        raise ConfigError(f"{where}.{field}: {error}", hint=hint) from None
+    if field == "host" and (address.path or address.query):
         raise ConfigError(f"{where}.host: a host name has no path", hint="use base_url, or put the path under path")
-    return (
-        url.scheme,
-        url.hostname,
-        port or (443 if url.scheme == "https" else 80),
-        url.path.rstrip("/"),
-        url.query.encode("ascii"),
-    )
+    return address
 
 
-def _join(prefix: str, path: str, main: str) -> str:
-    """The prefix of a base URL and a path, without saying anything twice: people write the base with and without the
-    version (`…/v1`) and now and then the whole path of the operation."""
+def _join(prefix: str, path: str, kind: ProviderType) -> str:
+    """The prefix of a base URL and a path (the type's own if none is given), without saying anything twice.
+
+    People write a base URL with and without the version (`…/v1`), with all that the type's own path begins with
+    (`…/api/anthropic`), and now and then with the whole path of the operation.
+    """
+    own = path or kind.path
     if not prefix:
-        return path
-    if main and prefix.endswith(main):
+        return own
+    if not path and _main_of(prefix, kind):
         return prefix
-    first, _, rest = path.removeprefix("/").partition("/")
-    if rest and prefix.endswith(f"/{first}"):
-        return f"{prefix}/{rest}"
-    return prefix + path
+    before, after = prefix.split("/"), own.split("/")[1:]
+    for shared in range(min(len(before), len(after) - 1), 0, -1):
+        if before[-shared:] == after[:shared]:
+            return "/".join([*before, *after[shared:]])
+    complete = _is_version(before[-1]) or (kind.versioned_base and any(map(_is_version, before)))
+    if not path and complete and _is_version(after[0]):
+        return "/".join([*before, *after[1:]])
+    return prefix + own
+
+
+def _main_of(path: str, kind: ProviderType) -> str:
+    """The operation that `path` ends with, or ""."""
+    return next((main for main in (kind.main, *_MAINS) if main and path.endswith(main)), "")
+
+
+def _is_version(segment: str) -> bool:
+    return segment[:1] == "v" and segment[1:2].isdigit()

@@ -8,14 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
-from ccproxy.errors import BadRequest, ConfigError, CredentialError, NoRoute, NotSupported
+from ccproxy.errors import ConfigError, CredentialError, NoRoute, NotSupported
 from ccproxy.exchange.route import Route
 from ccproxy.providers.base import Provider
 from ccproxy.routing.config import TransformRule
 from ccproxy.routing.detect import Operation
 from ccproxy.routing.sentinel import strip_key
+from ccproxy.util.address import Address, parse_address
+
+_CODE_ASSIST = "/v1internal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,10 @@ class Router:
     ) -> None:
         self._providers = providers
         self._rules = rules
-        self._defaults = {
-            name: None if url is None else _Upstream.parse(url) for name, url in default_upstreams.items()
-        }
+        self._defaults = {name: None if url is None else _parse(name, url) for name, url in default_upstreams.items()}
 
     def resolve(self, facts: Facts) -> Route:
-        """The route. Raises NoRoute, NotSupported, BadRequest or CredentialError with the fix in the message."""
+        """The route. Raises NoRoute, NotSupported or CredentialError with the fix in the message."""
         rule = self._match(facts)
         if rule is not None and rule.config.action != "passthrough":
             return self._by_rule(rule, facts)
@@ -91,7 +92,8 @@ class Router:
 
     def _match(self, facts: Facts) -> Rule | None:
         for rule in self._rules:
-            if not rule.path.search(facts.path):
+            # A pattern is written for the documented path; clients leave out the version, or say it twice.
+            if not (rule.path.search(facts.path) or rule.path.search(facts.operation.canonical)):
                 continue
             if rule.host is not None and not any(rule.host.search(host) for host in facts.hosts):
                 continue
@@ -104,7 +106,7 @@ class Router:
         provider = self._providers.get(rule.config.dest_provider)
         if provider is None:
             raise NoRoute(f"{rule.label}: provider {rule.config.dest_provider!r} is not configured")
-        return self._to_provider(provider, facts, rule.label, model=rule.config.dest_model, action=rule.config.action)
+        return self._to_provider(provider, facts, rule.label, model=rule.config.dest_model)
 
     def _by_sentinel(self, name: str, facts: Facts, reason: str) -> Route:
         provider = self._providers.get(name)
@@ -117,16 +119,9 @@ class Router:
             )
         return self._to_provider(provider, facts, reason)
 
-    def _to_provider(
-        self, provider: Provider, facts: Facts, reason: str, *, model: str = "", action: str = "redirect"
-    ) -> Route:
+    def _to_provider(self, provider: Provider, facts: Facts, reason: str, *, model: str = "") -> Route:
         operation = facts.operation
-        if operation.dialect and not provider.speaks(operation.dialect):
-            raise NotSupported(
-                f"{reason}: the client speaks {operation.dialect}, provider {provider.name!r} speaks "
-                f"{' and '.join(provider.type.dialects)}; conversion between dialects is not part of this version",
-                hint=f"point a {provider.dialect} client at it, or choose a provider that speaks {operation.dialect}",
-            )
+        _check_form(provider, operation, reason)
         return Route(
             action="redirect",
             reason=reason,
@@ -134,8 +129,8 @@ class Router:
             scheme=provider.scheme,
             host=provider.host,
             port=provider.port,
-            target=_target(provider, operation, strip_key(facts.query), model),
-            model=model,
+            target=_target(_path(provider, operation, model), provider.query, facts),
+            model="" if operation.model else model,
         )
 
     def _by_default(self, facts: Facts, reason: str) -> Route:
@@ -144,6 +139,12 @@ class Router:
             raise NoRoute(
                 f"no route for {facts.path}: it belongs to no dialect ccproxy knows",
                 hint="use a sentinel key sk-ant-oat-ccproxy-NAME or a rule under inspector.transforms",
+            )
+        if not operation.upstream:
+            raise NoRoute(
+                f"no route for {facts.path}: this path is another service's, and no default upstream has it",
+                hint="use a sentinel key sk-ant-oat-ccproxy-NAME or a rule under inspector.transforms, "
+                "or give the client a base URL without the prefix",
             )
         upstream = self._defaults.get(operation.upstream)
         if upstream is None:
@@ -157,82 +158,99 @@ class Router:
             scheme=upstream.scheme,
             host=upstream.host,
             port=upstream.port,
-            target=upstream.target(facts),
+            target=_target(upstream.path + operation.canonical, upstream.query, facts, keep_key=True),
             keep_credential=True,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Upstream:
-    scheme: str
-    host: str
-    port: int
-    prefix: str
-    query: bytes
+def _parse(name: str, url: str) -> Address:
+    try:
+        return parse_address(url)
+    except ValueError as error:
+        raise ConfigError(f"gateway.default_upstreams.{name}: {error}") from None
 
-    def target(self, facts: Facts) -> bytes:
-        """Byte for byte the client's, unless the path needed tidying or this upstream stands under a prefix."""
-        if facts.operation.canonical == facts.path and not self.prefix and not self.query:
-            return facts.target
-        return _with_query(self.prefix + facts.operation.canonical, self.query, facts.query)
 
-    @staticmethod
-    def parse(url: str) -> _Upstream:
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            raise ConfigError(f"gateway.default_upstreams: {url!r}: {error}") from None
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigError(f"gateway.default_upstreams: {url!r} is not an http(s) URL")
-        return _Upstream(
-            parts.scheme,
-            parts.hostname,
-            port or (443 if parts.scheme == "https" else 80),
-            parts.path.rstrip("/"),
-            parts.query.encode("ascii"),
+def _check_form(provider: Provider, operation: Operation, reason: str) -> None:
+    """Raises NotSupported where the provider wants another form of request than the client sends."""
+
+    def refusal(client: str, wanted: str, hint: str) -> NotSupported:
+        return NotSupported(
+            f"{reason}: the client speaks {client}, provider {provider.name!r} speaks {wanted}; "
+            "conversion between dialects is not part of this version",
+            hint=hint,
         )
 
-
-def _target(provider: Provider, operation: Operation, query: bytes, model: str) -> bytes:
-    """Path and query at the provider: its own path for the main operation, else the operation beside it."""
-    if provider.type.in_process or not provider.path:
-        path = operation.canonical
-    elif (provider.path.endswith(provider.type.main) and _is_main(provider, operation)) or (
-        "{action}" in provider.path and operation.action
-    ):
-        path = provider.path
-    else:
-        path = _beside(provider, operation)
-    if "{" in path:
-        path = path.replace("{action}", operation.action)
-        if "{model}" in path:
-            name = model or operation.model
-            if not name:
-                raise BadRequest(f"provider {provider.name!r} needs the model in its path, and the request names none")
-            path = path.replace("{model}", _quoted(name))
-    elif model and operation.model:
-        path = path.replace(f"/models/{operation.model}:", f"/models/{_quoted(model)}:")
-    return _with_query(path, provider.query, query)
+    if not _speaks(provider, operation):
+        raise refusal(
+            operation.dialect,
+            " and ".join(provider.type.dialects),
+            f"point a {provider.dialect} client at it, or choose a provider that speaks {operation.dialect}",
+        )
+    if provider.type.in_process:
+        return
+    if operation.dialect == "anthropic" and operation.action and "{action}" not in provider.path:
+        raise refusal("anthropic in the form of Vertex AI", "the plain one", "use the client without Vertex AI")
+    wrapped, wraps = operation.upstream == "code_assist", _CODE_ASSIST in provider.path
+    if wrapped and not wraps:
+        raise refusal("gemini in the form of Code Assist", "the plain one", "use the client with an API key")
+    if wraps and not wrapped and operation.dialect == "gemini" and operation.action:
+        raise refusal("plain gemini", "the form of Code Assist", "choose a provider without /v1internal in its path")
 
 
-def _is_main(provider: Provider, operation: Operation) -> bool:
-    return operation.rest == provider.type.main or (bool(operation.action) and "{action}" in provider.type.main)
+def _speaks(provider: Provider, operation: Operation) -> bool:
+    """Whether the request can go to the provider as it is."""
+    if not operation.dialect or provider.speaks(operation.dialect):
+        return True
+    # What is neither of OpenAI's two ways to ask a model (embeddings, files, models) goes with both.
+    return operation.dialect == "openai" and operation.name != "chat" and provider.speaks("openai_responses")
+
+
+def _path(provider: Provider, operation: Operation, model: str) -> str:
+    """The path at the provider: its own for the main operation; every other operation is found beside it."""
+    if not provider.type.in_process and _is_main(provider, operation, model):
+        path = provider.path.replace("{action}", operation.action)
+        return path.replace("{model}", _quoted(model) if model else operation.segment)
+    path = operation.canonical if provider.type.in_process else _beside(provider, operation)
+    if model and operation.segment:
+        named = f"{operation.segment}:{operation.action}"
+        path = f"{path.removesuffix(named)}{_quoted(model)}:{operation.action}"
+    return path
+
+
+def _is_main(provider: Provider, operation: Operation, model: str) -> bool:
+    if "{action}" not in provider.path:
+        return operation.rest == provider.main
+    if "{model}" in provider.path and not model:
+        # A tuned or deployed model has a path of its own, into which it cannot be put.
+        return bool(operation.segment)
+    return bool(operation.action)
 
 
 def _beside(provider: Provider, operation: Operation) -> str:
     """A sibling of the main operation. What no dialect knows goes under the provider's prefix as the client wrote it."""
-    if operation.name != "other" or operation.canonical != operation.rest:
-        return provider.base + operation.rest
-    prefix, _, version = provider.base.rpartition("/")
-    return (prefix if version[:1] == "v" and version[1:2].isdigit() else provider.base) + operation.rest
+    base, canonical = provider.base, operation.canonical
+    for own in ("/backend-api/", "/projects/"):
+        # The client names the whole path, of which the provider's base is only one branch.
+        if own in base and own in canonical:
+            return base.partition(own)[0] + canonical[canonical.index(own) :]
+    if operation.name != "other" or canonical != operation.rest:
+        return base + operation.rest
+    prefix, _, version = base.rpartition("/")
+    if version[:1] != "v" or not version[1:2].isdigit():
+        prefix = base
+    return canonical if prefix and canonical.startswith(f"{prefix}/") else prefix + operation.rest
 
 
 def _quoted(model: str) -> str:
-    return "".join(c if c.isalnum() or c in "-._~@/" else "".join(f"%{b:02X}" for b in c.encode()) for c in model)
+    return quote(model, safe="-._~@/")
 
 
-def _with_query(path: str, first: bytes, second: bytes) -> bytes:
-    query = b"&".join(part for part in (first, second) if part)
+def _target(path: str, query: bytes, facts: Facts, *, keep_key: bool = False) -> bytes:
+    """Path and query as bytes: the client's query as it stands, behind what the destination's base URL carries along."""
+    own = facts.query if keep_key else strip_key(facts.query)
     target = path.encode("latin-1")
-    return target + b"?" + query if query else target
+    if query:
+        return b"%b?%b&%b" % (target, query, own) if own else b"%b?%b" % (target, query)
+    if own == facts.query:
+        return target + b"".join(facts.target.partition(b"?")[1:])
+    return b"%b?%b" % (target, own) if own else target

@@ -69,12 +69,19 @@ def strip_credentials(headers: Headers) -> Headers:
 
 def strip_key(query: bytes) -> bytes:
     """The query without its `key` parameter and without any parameter that holds a sentinel; all else untouched."""
-    if _KEY not in query and PREFIX not in query:
+    if _KEY not in query and PREFIX not in query and b"%" not in query:
         return query
-    return b"&".join(part for part in query.split(b"&") if not part.startswith(_KEY) and PREFIX not in part)
+    return b"&".join(part for part in query.split(b"&") if not _is_credential(part))
+
+
+def _is_credential(part: bytes) -> bool:
+    return part.startswith(_KEY) or PREFIX in (unquote_to_bytes(part) if b"%" in part else part)
 
 
 def _bare(value: bytes) -> bytes:
-    """A header value without its `Bearer` scheme."""
-    value = value.strip()
-    return value[7:].strip() if value[:7].lower() == b"bearer " else value
+    """A header value without its `Bearer` scheme; of a sentinel without whatever scheme a client puts before it."""
+    words = value.split(None, 1)
+    if len(words) == 2 and (words[0].lower() == b"bearer" or words[1].startswith(PREFIX)):
+        return words[1].strip()
+    # A client with an empty key sends the scheme alone.
+    return b"" if value.strip().lower() == b"bearer" else value.strip()

@@ -29,11 +29,11 @@ class TaskGroupKeeper:
             _log.error("background task %s failed", task.get_name(), exc_info=error)
 
     async def close(self) -> None:
-        """Cancels what still runs and waits for it."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Cancels what still runs, what that starts on its way out included, and waits for it."""
+        while tasks := list(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class SingleFlight[T]:
@@ -49,7 +49,7 @@ class SingleFlight[T]:
     async def do(self, key: str, call: Callable[[], Awaitable[T]]) -> T:
         """Returns the result of `call()`, shared with whoever asks for `key` while it runs."""
         task = self._running.get(key)
-        if task is None:
+        if task is None or task.done():
 
             async def run() -> T:
                 return await call()
@@ -60,6 +60,7 @@ class SingleFlight[T]:
         return await asyncio.shield(task)
 
     def _done(self, key: str, task: asyncio.Task[T]) -> None:
-        self._running.pop(key, None)
+        if self._running.get(key) is task:
+            del self._running[key]
         if not task.cancelled():
             task.exception()  # retrieved here, so that a failure nobody waits for is not reported as lost

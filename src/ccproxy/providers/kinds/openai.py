@@ -11,6 +11,7 @@ TYPES = (
         host="api.openai.com",
         path="/v1/chat/completions",
         main="/chat/completions",
+        versioned_base=True,
     ),
     ProviderType(
         name="openrouter",
@@ -18,6 +19,7 @@ TYPES = (
         host="openrouter.ai",
         path="/api/v1/chat/completions",
         main="/chat/completions",
+        versioned_base=True,
     ),
     ProviderType(
         name="openai_responses",
@@ -25,5 +27,6 @@ TYPES = (
         host="api.openai.com",
         path="/v1/responses",
         main="/responses",
+        versioned_base=True,
     ),
 )
