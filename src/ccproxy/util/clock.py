@@ -42,7 +42,9 @@ class FakeClock:
         return self._mono
 
     def advance(self, seconds: float) -> None:
-        """Lets `seconds` pass on both clocks."""
+        """Lets `seconds` pass on both clocks. Raises ValueError if there are less than none."""
+        if seconds < 0:
+            raise ValueError("time does not go backwards; set_wall moves the wall clock alone")
         self._wall += seconds
         self._mono += seconds
 
