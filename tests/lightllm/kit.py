@@ -14,7 +14,7 @@ import msgspec
 
 from ccproxy.lightllm.dialect import Context, Dialect, Frame
 from ccproxy.lightllm.ir.events import Event, EventChecker
-from ccproxy.lightllm.ir.parts import Part, Text, Thinking, ToolCall
+from ccproxy.lightllm.ir.parts import Part, Refusal, Text, Thinking, ToolCall
 from ccproxy.lightllm.ir.request import Request
 from ccproxy.lightllm.ir.response import Response, fold
 from ccproxy.lightllm.registry import Registry
@@ -113,12 +113,16 @@ KINDS = {
 
 
 def essence(response: Response) -> dict[str, Any]:
-    """What every dialect must carry of an answer: visible text, tool calls with ids, why it stopped, what it cost."""
+    """What every dialect must carry of an answer: visible text (refusals too), tool calls with ids, why it stopped, what it cost."""
     calls = [(part.id, part.name, to_object(part.args)[0]) for part in response.parts if isinstance(part, ToolCall)]
+    kind = KINDS[response.stop.reason] if response.stop else None
+    if kind == "complete" and any(isinstance(part, Refusal) for part in response.parts):
+        # What one dialect says with a part of its own, another says with its stop reason.
+        kind = "refused"
     return {
-        "text": "".join(part.text for part in response.parts if isinstance(part, Text)),
+        "text": "".join(part.text for part in response.parts if isinstance(part, Text | Refusal)),
         "calls": calls,
-        "reason": KINDS[response.stop.reason] if response.stop else None,
+        "reason": kind,
         "input": response.usage.input if response.usage else None,
         "output": response.usage.output if response.usage else None,
         "error": response.error.kind if response.error else None,

@@ -17,8 +17,9 @@ from ccproxy.lightllm.adapt_parts import PartAdapter
 from ccproxy.lightllm.dialect import Capabilities, Target
 from ccproxy.lightllm.ir.losses import LossLedger
 from ccproxy.lightllm.ir.parts import Part, Text, ToolCall, ToolResult
-from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Message, Request, Tool, ToolChoice
+from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Message, Output, Request, Tool, ToolChoice
 from ccproxy.lightllm.repair import repaired
+from ccproxy.lightllm.schema import strict_problem, translate
 from ccproxy.lightllm.toolargs import CUSTOM_INPUT
 from ccproxy.lightllm.toolnames import Kind, Original, ToolNames
 
@@ -58,6 +59,9 @@ def adapt(request: Request, dialect: str, target: Target, capabilities: Capabili
     tools = _tools(request, dialect, crossing, capabilities, names, ledger)
     changes["tools"] = tools
     if not capabilities.namespaces:
+        for name, description in request.namespaces.items():
+            if description:
+                ledger.dropped(f"namespaces.{name}", "the target has no groups of tools", description)
         changes["namespaces"] = {}
     stop = _knobs(request, capabilities, ledger, changes)
     _tool_choice(request, tools, names, capabilities, ledger, changes)
@@ -93,7 +97,8 @@ def _drop_extras(request: Request, ledger: LossLedger) -> None:
         if value is not None:
             ledger.dropped(name, reason, value)
     for name, value in request.reasoning.extras.items():
-        ledger.dropped(f"reasoning.{name}", reason, value)
+        if value is not None:
+            ledger.dropped(f"reasoning.{name}", reason, value)
     if request.tool_choice is not None:
         for name, value in request.tool_choice.extras.items():
             ledger.dropped(f"tool_choice.{name}", reason, value)
@@ -195,9 +200,11 @@ def _tools(
                 if crossing and tool.extras:
                     _drop_tool_extras(tool.extras, path, request.dialect, ledger)
                     tool = replace(tool, extras={})
-                if tool.cache is not None and not capabilities.cache_marks:
+                if tool.cache is not None and crossing and not capabilities.cache_marks:
                     ledger.dropped(f"{path}.cache_control", "the target has no cache marks", tool.cache.ttl or None)
                     tool = replace(tool, cache=None)
+                if crossing:
+                    tool = _schema_of_tool(tool, path, capabilities, ledger)
                 tools.append(_named(tool, names, capabilities))
             case CustomTool():
                 if crossing and tool.extras:
@@ -211,6 +218,31 @@ def _drop_tool_extras(extras: dict[str, object], path: str, dialect: str, ledger
     for name, value in extras.items():
         if value is not None:
             ledger.dropped(f"{path}.{name}", f"only the {dialect} dialect knows it", value)
+
+
+def _schema_of_tool(tool: FunctionTool, path: str, capabilities: Capabilities, ledger: LossLedger) -> FunctionTool:
+    """The tool with a schema that the target takes; not strict where the target cannot be bound to it."""
+    strict = tool.strict
+    if tool.schema is None:
+        return tool
+    if strict and (reason := strict_problem(tool.schema, capabilities.strict_schema)):
+        ledger.approximated(f"{path}.strict", f"the target's strict schemas are narrower: {reason}", True, False)
+        strict = False
+    rules = capabilities.strict_schema if strict else capabilities.schema
+    schema = translate(tool.schema, rules, f"{path}.schema", ledger)
+    return tool if schema is tool.schema and strict is tool.strict else replace(tool, schema=schema, strict=strict)
+
+
+def _schema_of_output(output: Output, capabilities: Capabilities, ledger: LossLedger) -> Output:
+    """The answer's form with a schema that the target takes."""
+    strict = output.strict
+    if output.form != "schema" or output.schema is None:
+        return output
+    if strict and (reason := strict_problem(output.schema, capabilities.strict_schema)):
+        ledger.approximated("output.strict", f"the target's strict schemas are narrower: {reason}", True, False)
+        strict = False
+    rules = capabilities.strict_schema if strict else capabilities.output_schema
+    return replace(output, schema=translate(output.schema, rules, "output.schema", ledger), strict=strict)
 
 
 def _named(tool: FunctionTool, names: ToolNames, capabilities: Capabilities) -> FunctionTool:
@@ -298,6 +330,8 @@ def _knobs(
             "output.schema", "the target cannot bind its answer to a schema", output.name or None, "json" if capabilities.json_mode else None
         )  # fmt: skip
         output = replace(output, form="json", schema=None)
+    if request.dialect != changes.get("dialect", request.dialect):
+        output = _schema_of_output(output, capabilities, ledger)
     if output.form == "json" and not capabilities.json_mode:
         ledger.dropped("output.form", "the target has no JSON mode", "json")
         output = replace(output, form="text")

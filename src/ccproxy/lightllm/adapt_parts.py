@@ -120,7 +120,7 @@ class PartAdapter:
             part = replace(part, extras={})
         mark = getattr(part, "cache", None)
         if mark is not None:
-            if not self._can.cache_marks:
+            if not self._can.cache_marks and self._crossing:
                 self._ledger.dropped(f"{path}.cache_control", "the target has no cache marks", mark.ttl or None)
                 part = replace(part, cache=None)
             elif self._crossing and mark.extras:
@@ -156,12 +156,16 @@ class PartAdapter:
 
     def _thinking(self, part: Thinking, path: str) -> Part | None:
         signature = part.signature
+        if signature is None and part.item and part.text and not self._crossing:
+            # Its own provider may know the item by its id.
+            return part
         if signature is not None and signature.origin != self._origin:
             self._ledger.dropped(f"{path}.signature", "it is another provider's", signature.origin)
             part, signature = replace(part, signature=None), None
         if signature is None and not part.text:
             return None
-        if self._can.thinking == "none" or (self._can.thinking == "signed" and signature is None):
+        none = self._can.thinking == "none" and self._crossing
+        if none or (self._can.thinking == "signed" and signature is None):
             self._ledger.dropped(
                 f"{path}.thinking",
                 "the target takes back only thinking that it signed"

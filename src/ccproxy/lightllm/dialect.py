@@ -18,6 +18,7 @@ from ccproxy.lightllm.errors import ErrorInfo
 from ccproxy.lightllm.ir.events import Event
 from ccproxy.lightllm.ir.losses import LossLedger
 from ccproxy.lightllm.ir.request import Request
+from ccproxy.lightllm.schema_rules import ANYTHING, SchemaRules
 from ccproxy.lightllm.toolnames import ToolNames
 
 #: What a dialect may be asked to do, whatever it calls it.
@@ -57,6 +58,18 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         reasoning: whether thinking can be asked for at all.
         cache_marks, cache_key: the ways to help its prompt cache.
         user, metadata, verbosity: whether it has these fields.
+        legacy_limit: whether the limit goes by the dialect's older name (Chat: `max_tokens`).
+        developer_role: whether messages may be a developer's; else they are the system's.
+        text_parts: whether instructions, answers of the history and tool results may be several texts; else they are
+            joined.
+        stream_usage: whether a stream must be asked for its usage.
+        thinking_switch: whether thinking is turned on and off by `thinking: {type}` where the dialect has only words.
+        demands_thinking: whether the thinking before a tool call must come back in every later request
+            (`reasoning_store` keeps it for clients that do not send it).
+        schema: what it takes of JSON Schema as a tool's arguments.
+        strict_schema: the same for a tool or an answer that is bound to its schema.
+        output_schema: the same for an answer.
+        envelope: whether a request stands inside of `{"request": ...}` (Gemini's Code Assist); None = as it came.
     """
 
     image_types: frozenset[str] = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -91,6 +104,16 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     user: bool = True
     metadata: bool = False
     verbosity: bool = False
+    legacy_limit: bool = False
+    developer_role: bool = True
+    text_parts: bool = True
+    stream_usage: bool = True
+    thinking_switch: bool = False
+    demands_thinking: bool = False
+    schema: SchemaRules = ANYTHING
+    strict_schema: SchemaRules = ANYTHING
+    output_schema: SchemaRules = ANYTHING
+    envelope: bool | None = None
 
 
 class Target(msgspec.Struct, frozen=True):

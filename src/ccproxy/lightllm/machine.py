@@ -401,4 +401,5 @@ class BaseEncoder:
         """Records the extras of another dialect's answer, which no encoder writes."""
         if extras and self.source != self.dialect:
             for name, value in extras.items():
-                self.context.ledger.dropped(f"{path}.{name}", "only the provider's dialect knows it", value)
+                if value is not None:
+                    self.context.ledger.dropped(f"{path}.{name}", "only the provider's dialect knows it", value)

@@ -4,8 +4,9 @@ A signature of another provider is put into the client's own field as base64 of 
 origin, its place and its value. One without that envelope is the client dialect's own. The value inside is never
 changed, and nothing here makes a signature that was not received.
 
-`place` is `here` for the part that carries it, or `next` where the part it belongs to (a tool call, a text) has no room
-for one in the client's dialect: then a thinking part without text carries it in front.
+`place` is `here` for the part that carries it; `next` where the part it belongs to (a tool call, a text) has no room
+for one in the client's dialect: then a thinking part without text carries it in front; `whole` where it is all there is
+of the part (redacted thinking) and the client's dialect would not tell that from thinking without text.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Literal
 from ccproxy.lightllm.ir.parts import Signature
 from ccproxy.lightllm.jsontext import JsonError, dumps, loads
 
-type Place = Literal["here", "next"]
+type Place = Literal["here", "next", "whole"]
 
 _MAGIC = b"ccproxy:1"
 _PREFIX = base64.b64encode(_MAGIC).decode("ascii")
@@ -38,6 +39,6 @@ def unwrap(text: str, native: str) -> tuple[Signature, Place]:
             origin, place, value = loads(base64.b64decode(padded, validate=True)[len(_MAGIC) :])
         except (binascii.Error, JsonError, ValueError, TypeError):
             return Signature(text, native), "here"
-        if isinstance(origin, str) and isinstance(value, str) and place in ("here", "next"):
+        if isinstance(origin, str) and isinstance(value, str) and place in ("here", "next", "whole"):
             return Signature(value, origin), place
     return Signature(text, native), "here"

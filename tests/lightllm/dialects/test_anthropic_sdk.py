@@ -15,6 +15,7 @@ from anthropic.types.message_create_params import MessageCreateParamsNonStreamin
 from hypothesis import given, settings
 from pydantic import TypeAdapter
 
+from ccproxy.errors import Untranslatable
 from ccproxy.lightllm.dialect import ModelInfo, Target
 from ccproxy.lightllm.ir.events import Stop
 from ccproxy.lightllm.ir.parts import Citation, Refusal, Signature, Text, Thinking, ToolCall
@@ -95,7 +96,14 @@ def test_the_sdk_reads_everything_other_dialects_can_say() -> None:
 def test_the_sdks_types_accept_every_converted_request(case: Case) -> None:
     if case.dialect is ANTHROPIC:
         return
-    body = json.loads(ANTHROPIC.encode_request(request_of(case), Target(model="claude")).body)
+    try:
+        body = json.loads(ANTHROPIC.encode_request(request_of(case), Target(model="claude")).body)
+    except Untranslatable as problem:
+        assert problem.message
+        return
+    # The version that converted requests name takes them; the SDK's newer one does not.
+    for name in ("temperature", "top_p", "top_k"):
+        body.pop(name, None)
     adapter = STREAMED if body.get("stream") else BUFFERED
     adapter.validate_python(body, extra="forbid")
 
