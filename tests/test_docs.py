@@ -15,6 +15,7 @@ import shlex
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -281,9 +282,13 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 @pytest.fixture(scope="module")
 def answer(proxy: Proxy) -> Any:
-    """The answer to the README's own curl line."""
+    """The answer to the README's own curl line. Its flow can be read when this returns."""
     [curl] = [text for text in blocks(README, "bash") if text.startswith("curl")]
-    return json.loads(proxy.shell(curl))
+    document = json.loads(proxy.shell(curl))
+    deadline = time.monotonic() + 10
+    while proxy.run("flows", "show", "last").returncode:
+        assert time.monotonic() < deadline, "the flow did not come"
+    return document
 
 
 class TestTheFirstRequest:

@@ -24,6 +24,8 @@ TESTS = ROOT / "tests"
 #: Source files with behaviour that another file's tests hold, and which.
 TESTED_ELSEWHERE = {
     "__main__.py": "tests/cli/test_main.py",
+    # What the writer's thread does inside a transaction.
+    "flows/insert.py": "tests/flows/test_sqlite.py",
     # The parts of one translator, which is tested as a whole.
     "lightllm/schema_merge.py": "tests/lightllm/test_schema.py",
     "lightllm/schema_rules.py": "tests/lightllm/test_schema.py",

@@ -1,4 +1,4 @@
-"""Run by test_sqlite and killed by it: records flows as fast as it can, and names each on stdout once it is committed.
+"""Run by test_sqlite and killed by it: records flows as fast as it can, and names each on stdout once the store has said that it is safe.
 
 Argument: the store's path.
 """
@@ -26,6 +26,7 @@ async def main(path: Path) -> None:
             flow = make_flow(number)
             if await store.put(flow):
                 os.write(1, f"{flow.id}\n".encode())  # unbuffered: it is out before anything else happens
+            await asyncio.sleep(0)  # as the network would: let timers run
 
     await asyncio.gather(*(client(first) for first in range(8)))
 

@@ -162,8 +162,14 @@ class Watched:
         return await asyncio.to_thread(self.problems.get, timeout=PATIENCE)
 
     async def put(self, *flows: Flow) -> list[bool]:
-        """Puts flows at once and waits for all answers."""
-        return await asyncio.wait_for(asyncio.gather(*(self.store.put(flow) for flow in flows)), PATIENCE)
+        """Puts flows at once and waits for all answers, and for the database."""
+        answers = [self.store.put(flow) for flow in flows]
+        await self.flush()
+        return await asyncio.wait_for(asyncio.gather(*answers), PATIENCE)
+
+    async def flush(self) -> bool:
+        """Waits until the database has everything."""
+        return await asyncio.wait_for(self.store.flush(), PATIENCE)
 
 
 def at(started: float) -> FakeClock:

@@ -1,4 +1,4 @@
-"""What is done to a flow in the writer's thread."""
+"""What is done to a flow that needs its bodies decompressed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gzip
 
 from ccproxy.flows import coding
 from ccproxy.flows.model import Usage, WebSocketMessage, WebSocketRecord
-from ccproxy.flows.prepare import prepare
+from ccproxy.flows.prepare import clean, read_usage
 from ccproxy.flows.redact import NOTHING, Scrubber
 
 from .support import make_flow
@@ -16,14 +16,14 @@ SECRET = "sk-ant-api03-0123456789abcdefghij"
 
 def test_usage_and_model_come_from_the_answer() -> None:
     flow = make_flow()
-    prepare(flow, NOTHING)
+    read_usage(flow)
     assert flow.usage == Usage(input=3, output=2)
     assert flow.answer_model == "claude-x-2"
 
 
 def test_no_answer_no_usage() -> None:
     flow = make_flow(response=None)
-    prepare(flow, NOTHING)
+    read_usage(flow)
     assert (flow.usage, flow.answer_model) == (None, "")
 
 
@@ -34,7 +34,7 @@ def test_a_compressed_body_that_both_requests_share_is_cleaned_once_and_stays_sh
     for request in (flow.request, flow.forwarded):
         request.headers.append(("Content-Encoding", "zstd"))
         request.body = body
-    prepare(flow, Scrubber([SECRET]))
+    clean(flow, Scrubber([SECRET]))
     assert flow.forwarded.body is flow.request.body
     assert flow.request.redacted
     assert flow.forwarded.redacted
@@ -48,15 +48,15 @@ def test_compressed_tokens_of_an_oauth_answer_go() -> None:
     assert flow.response is not None
     flow.response.headers.append(("content-encoding", "gzip"))
     flow.response.body = gzip.compress(b'{"access_token":"abcdefgh"}')
-    prepare(flow, NOTHING)
+    clean(flow, NOTHING)
     assert gzip.decompress(flow.response.body) == b'{"access_token":"********"}'
 
 
 def test_a_second_time_changes_nothing() -> None:
     flow = make_flow()
-    prepare(flow, Scrubber([SECRET]))
+    clean(flow, Scrubber([SECRET]))
     body = flow.request.body
-    prepare(flow, Scrubber([SECRET]))
+    clean(flow, Scrubber([SECRET]))
     assert flow.request.body is body
 
 
@@ -69,5 +69,5 @@ def test_usage_of_a_websocket() -> None:
         ]
     )
     flow = make_flow(websocket=record)
-    prepare(flow, NOTHING)
+    read_usage(flow)
     assert (flow.usage, flow.answer_model) == (Usage(input=4), "gpt-x")

@@ -16,7 +16,7 @@ from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.exchange.route import Route
 from ccproxy.flows.config import FlowsConfig
 from ccproxy.flows.model import Flow
-from ccproxy.flows.prepare import prepare
+from ccproxy.flows.prepare import clean
 from ccproxy.flows.recorder import Recorder
 from ccproxy.flows.views import flow_json_with_bodies
 from ccproxy.util.clock import FakeClock
@@ -312,7 +312,7 @@ def test_no_canary_survives_in_any_field(canary: str, content_encoding: str) -> 
         tape.websocket_message(True, f"my key is {canary}")
         tape.websocket_message(False, secret)
         await tape.finish()
-        prepare(store.flows[0], store.scrubbers[0])
+        clean(store.flows[0], store.scrubbers[0])
         return store.flows[0]
 
     flow = asyncio.run(record())

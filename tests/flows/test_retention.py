@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ccproxy.errors import StoreError
-from ccproxy.flows import retention
+from ccproxy.flows import insert, retention, schema
 from ccproxy.flows.bodies import Packer
 from ccproxy.flows.config import FlowsConfig
 from ccproxy.flows.model import Flow
@@ -35,16 +35,7 @@ def connection(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def fill(connection: sqlite3.Connection, flows: Iterable[Flow]) -> None:
-    from ccproxy.flows import rows
-
-    packer = Packer()
-    seq = (connection.execute("SELECT max(seq) FROM flow").fetchone()[0] or 0) + 1
-    with retention.transaction(connection):
-        for number, flow in enumerate(flows, seq):
-            packed = [(values, packer.pack(connection, body)) for values, body in rows.message_rows(flow)]
-            packer.store(connection, [body for _, body in packed])
-            rows.insert(connection, rows.INSERT_FLOWS, [rows.flow_row(number, flow)])
-            rows.insert(connection, rows.INSERT_MESSAGES, [(number, *values, body.hash) for values, body in packed])
+    insert.store(connection, Packer(), list(flows))
 
 
 def started(connection: sqlite3.Connection) -> list[float]:
@@ -157,7 +148,7 @@ def test_free_pages_are_given_back_a_few_at_a_time(path: Path, connection: sqlit
 
 
 def test_a_failed_transaction_leaves_nothing_behind(connection: sqlite3.Connection) -> None:
-    with pytest.raises(ZeroDivisionError), retention.transaction(connection):
+    with pytest.raises(ZeroDivisionError), schema.transaction(connection):
         connection.execute("INSERT INTO body VALUES (x'00', 'raw', 0, x'')")
         _ = 1 / 0
     assert not connection.in_transaction

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.flows import bodies, rows
+from ccproxy.flows import bodies, insert, rows
 from ccproxy.flows.bodies import Packer
 from ccproxy.flows.model import Flow, RequestRecord, ResponseRecord, Usage, WebSocketMessage, WebSocketRecord
 from ccproxy.flows.schema import open_for_writing
@@ -50,7 +50,7 @@ websockets = st.builds(
 )
 flows = st.builds(
     Flow,
-    **{field.name: texts for field in dataclasses.fields(Flow) if field.type == "str"},
+    **{field.name: texts for field in msgspec.structs.fields(Flow) if field.type is str},
     started=moments,
     duration=moments,
     ttfb=st.none() | moments,
@@ -69,19 +69,14 @@ def round_trip(path: Path, flow: Flow, *, with_bodies: bool = True) -> Flow:
     """The flow after a visit to the store."""
     connection = open_for_writing(path)
     connection.row_factory = sqlite3.Row
-    packer = Packer()
-    messages = [(values, packer.pack(connection, body) if body else None) for values, body in rows.message_rows(flow)]
-    packer.store(connection, [packed for _, packed in messages if packed])
-    rows.insert(connection, rows.INSERT_FLOWS, [rows.flow_row(1, flow)])
-    rows.insert(
-        connection, rows.INSERT_MESSAGES, [(1, *values, packed.hash if packed else None) for values, packed in messages]
-    )
+    insert.store(connection, Packer(), [flow])
     found = rows.build_flow(
         connection.execute("SELECT * FROM flow").fetchone(),
         connection.execute("SELECT * FROM message").fetchall(),
         partial(bodies.read, connection) if with_bodies else None,
     )
     connection.execute("DELETE FROM flow")
+    connection.execute("DELETE FROM sqlite_sequence")
     connection.close()
     return found
 

@@ -126,7 +126,7 @@ def test_deleting_a_flow_deletes_its_messages_and_the_bodies_nobody_else_has(pat
     connection = open_for_writing(path)
     for digest in ("01", "02", "03"):
         connection.execute(f"INSERT INTO body VALUES (x'{digest}', 'raw', 0, x'')")
-    row = "INSERT INTO message VALUES (?, ?, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '[]', 0, 0, 0, NULL, 0, 0, ?)"
+    row = "INSERT INTO message VALUES (?, ?, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '[]', 0, 0, 0, NULL, 0, 0, ?, NULL, 0)"
     columns = len(connection.execute("SELECT * FROM flow").description)
     for seq, messages in enumerate([{"request": b"\1", "forwarded": b"\1", "response": b"\2"}, {"request": b"\2"}], 1):
         values = [seq, f"id{seq}", *(["0"] * (columns - 2))]

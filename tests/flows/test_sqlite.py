@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ccproxy.flows import retention, schema
+from ccproxy.flows import journal, retention, schema
 from ccproxy.flows.config import FlowsConfig
 from ccproxy.flows.reader import Reader
 from ccproxy.flows.redact import Scrubber
@@ -82,7 +83,9 @@ async def test_usage_is_read_and_compressed_secrets_are_removed_before_anything_
     flow = make_flow(1)
     flow.response.headers.append(("Content-Encoding", "gzip"))
     flow.response.body = gzip.compress(b'{"model":"m","echo":"%s","usage":{"input_tokens":3}}' % secret.encode())
-    assert await start().store.put(flow, Scrubber([secret]))
+    watched = start()
+    assert await watched.store.put(flow, Scrubber([secret]))
+    assert await watched.flush()
     with Reader(path) as reader:
         found = reader.get(flow.id)
     assert found.usage.input == 3
@@ -92,14 +95,40 @@ async def test_usage_is_read_and_compressed_secrets_are_removed_before_anything_
 
 
 async def test_equal_bodies_are_stored_once(start: Start, path: Path) -> None:
-    await start().put(*(make_flow(n, request=make_flow(0).request, forwarded=None) for n in range(5)))
+    request = make_flow(0).request
+    request.body = b"a large body " * 1_000
+    await start().put(*(make_flow(n, request=request, forwarded=None) for n in range(5)))
     connection = sqlite3.connect(path)
-    assert connection.execute("SELECT count(*) FROM body").fetchone() == (2,)
+    assert connection.execute("SELECT count(*) FROM body").fetchone() == (1,)
     connection.close()
 
 
-async def test_callers_of_a_batch_are_released_by_one_call_into_their_loop(start: Start, path: Path) -> None:
-    watched = start(busy_seconds=PATIENCE)
+async def test_small_bodies_stand_with_their_message_and_forwarded_ones_as_their_difference(
+    start: Start, path: Path
+) -> None:
+    alike, changed, other = make_flow(1), make_flow(2), make_flow(3)
+    for flow in (alike, changed, other):
+        flow.request.body = flow.forwarded.body = b"a large body " * 1_000
+    changed.forwarded.body = b"Xother start " + changed.request.body[3:]
+    other.forwarded.body = b"something else " * 1_000
+    await start().put(alike, changed, other)
+    connection = sqlite3.connect(path)
+    rows = connection.execute(
+        "SELECT likeness, body IS NULL, length(content) FROM message WHERE role = 'forwarded' ORDER BY flow"
+    ).fetchall()
+    assert rows == [(1, 1, None), (2, 1, 16 + len(b"Xother start ")), (0, 0, None)]
+    assert connection.execute("SELECT count(*) FROM message WHERE role = 'response' AND body IS NULL").fetchone() == (
+        3,
+    )
+    connection.close()
+    with Reader(path) as reader:
+        assert [reader.get(flow.id).forwarded for flow in (alike, changed, other)] == [
+            flow.forwarded for flow in (alike, changed, other)
+        ]
+
+
+async def test_a_batch_costs_the_event_loop_no_wakening(start: Start, path: Path) -> None:
+    watched = start()
     await watched.put(make_flow(0))
     loop = asyncio.get_running_loop()
     calls: list[Any] = []
@@ -111,11 +140,31 @@ async def test_callers_of_a_batch_are_released_by_one_call_into_their_loop(start
         return original(callback, *args, **options)
 
     loop.call_soon_threadsafe = counting  # type: ignore[method-assign]
-    lock = locked(path)
     futures = [watched.store.put(make_flow(n)) for n in range(1, 101)]
-    lock.close()
-    assert await asyncio.wait_for(asyncio.gather(*futures), PATIENCE) == [True] * 100
-    assert 1 <= len(calls) <= 2, "at most one batch before the lock was seen, and one with all the rest"
+    assert all(future.done() and future.result() for future in futures), "nobody waits for the database"
+    assert await watched.flush()
+    assert len(calls) == 1, "the answer to `flush`"
+    assert len(ids(path)) == 101
+
+
+async def test_flows_gather_for_a_while_and_then_go_by_themselves(start: Start, path: Path) -> None:
+    watched = start(gather_seconds=0.0)
+    assert await watched.store.put(make_flow(0))
+    async with asyncio.timeout(PATIENCE):
+        while not ids(path):
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("count", "size"), [(1024, 100), (17, 1_000_000)])
+async def test_a_batch_that_is_large_enough_goes_at_once(start: Start, path: Path, count: int, size: int) -> None:
+    watched = start(gather_seconds=3600.0)
+    flows = [make_flow(number) for number in range(count)]
+    for flow in flows:
+        flow.request.body = bytes(size)
+    assert all(await asyncio.gather(*(watched.store.put(flow) for flow in flows)))
+    async with asyncio.timeout(PATIENCE):
+        while len(ids(path)) < count:
+            await asyncio.sleep(0)
 
 
 async def test_a_full_queue_drops_counts_and_says_so_without_waiting(
@@ -125,11 +174,12 @@ async def test_a_full_queue_drops_counts_and_says_so_without_waiting(
     await watched.put(make_flow(0))
     lock = locked(path)
     futures = [watched.store.put(make_flow(n)) for n in range(1, 6)]
-    assert [future.done() and not future.result() for future in futures] == [False, False, False, True, True]
+    assert [future.result() for future in futures] == [True, True, True, False, False]
     assert watched.store.stats().dropped == 2
     assert watched.store.stats().queued == 3
     lock.close()
-    assert await asyncio.gather(*futures) == [True, True, True, False, False]
+    await watched.flush()
+    assert len(ids(path)) == 4
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
         "the flow store cannot keep up: flows are dropped until it has caught up",
         "the flow store has caught up; 2 flows were dropped since the start",
@@ -152,9 +202,10 @@ async def test_the_queue_is_bounded_in_bytes_but_takes_any_one_flow(start: Start
 
 async def test_a_second_flow_of_the_same_id_is_dropped_alone(start: Start, path: Path) -> None:
     watched = start()
-    assert await watched.put(make_flow(1)) == [True]
-    assert await watched.put(make_flow(1), make_flow(2)) == [False, True]
+    await watched.put(make_flow(1))
+    await watched.put(make_flow(1), make_flow(2), make_flow(2))
     assert ids(path) == [f"{1:012x}", f"{2:012x}"]
+    assert watched.store.stats().dropped == 2
 
 
 async def test_a_flow_that_cannot_be_stored_is_dropped_alone(start: Start, path: Path) -> None:
@@ -165,22 +216,27 @@ async def test_a_flow_that_cannot_be_stored_is_dropped_alone(start: Start, path:
     assert watched.store.problem == ""
 
 
-async def test_a_locked_store_is_off_and_comes_back(start: Start, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_locked_store_is_off_and_comes_back_with_what_was_journaled(
+    start: Start, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     watched = start()
     await watched.put(make_flow(0))
     lock = locked(path)
-    assert await watched.put(make_flow(1)) == [False]
+    assert await watched.store.put(make_flow(1)), "it is in the journal"
+    assert not await watched.flush()
     assert "locked" in await watched.next_problem()
     assert "locked" in watched.store.problem
     future = watched.store.put(make_flow(2))
     assert future.done(), "a store that is off makes nobody wait"
+    assert not future.result()
     lock.close()
-    while not (await watched.put(make_flow(3)))[0]:
-        await asyncio.sleep(0)
-        caplog.clear()
     assert await watched.next_problem() == ""
     assert watched.store.problem == ""
-    assert [record.levelname for record in caplog.records if "on again" in record.message] == ["WARNING"]
+    assert ids(path) == [f"{0:012x}", f"{1:012x}"]
+    assert (watched.store.stats().stored, watched.store.stats().dropped) == (2, 1)
+    assert [record.message for record in caplog.records if "on again" in record.message] == [
+        "recording is on again: 1 flows were not recorded"
+    ]
 
 
 async def test_one_trouble_is_one_warning(start: Start, path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -191,7 +247,7 @@ async def test_one_trouble_is_one_warning(start: Start, path: Path, caplog: pyte
     await watched.next_problem()
     opened = watched.store.stats().dropped
     for number in range(2, 200):
-        await watched.put(make_flow(number))
+        assert not await watched.store.put(make_flow(number))
     assert watched.store.stats().dropped == opened + 198
     lock.close()
     assert len([record for record in caplog.records if "recording is off" in record.message]) == 1
@@ -205,8 +261,9 @@ async def test_a_damaged_store_is_left_alone_and_said(start: Start, path: Path) 
     assert await watched.put(make_flow()) == [False]
     assert path.read_bytes().startswith(b"this is no database")
     path.unlink()
-    while not (await watched.put(make_flow(1)))[0]:
+    while not await watched.store.put(make_flow(1)):
         await asyncio.sleep(0)
+    assert await watched.flush()
     assert await watched.next_problem() == ""
 
 
@@ -390,3 +447,73 @@ def test_a_full_disk_turns_recording_off_until_there_is_room(tmp_path: Path) -> 
     assert "is full" in report["problem"]
     assert "ccproxy flows clear" in report["problem"]
     assert report["recovered"] == ""
+
+
+@pytest.mark.parametrize("repeats", [1, 2_000, 400_000], ids=["on the loop", "too much for the loop", "large"])
+async def test_no_secret_is_in_a_segment(path: Path, repeats: int) -> None:
+    import gzip
+    import random
+
+    canary = b"canary-0123456789-abcdefghij"
+    noise = random.Random(1).randbytes(20_000).hex().encode() if repeats > 1 else b""
+    flow = make_flow(1)
+    flow.response.headers.append(("Content-Encoding", "gzip"))
+    flow.response.body = gzip.compress(noise + b'{"echo":"%s"}' % canary * min(repeats, 100) + b" " * repeats)
+    watched = Watched(path, gather_seconds=3600.0)
+    await watched.put(make_flow(0))
+    lock = locked(path)  # so that the segment stays for us to look at
+    assert await asyncio.wait_for(watched.store.put(flow, Scrubber([canary.decode()])), PATIENCE)
+    [file] = journal.leftovers(path)
+    [found] = journal.records(file.read_bytes())
+    assert found.response.redacted
+    assert canary not in gzip.decompress(found.response.body)
+    lock.close()
+    await watched.flush()
+    await asyncio.to_thread(watched.store.close)
+    with Reader(path) as reader:
+        stored = reader.get(flow.id)
+    assert stored.response.redacted
+    assert canary not in gzip.decompress(stored.response.body)
+
+
+async def test_a_flow_of_more_than_a_megabyte_is_journaled_apart(start: Start, path: Path) -> None:
+    watched = start(gather_seconds=3600.0)
+    flow = make_flow(1)
+    flow.request.body = bytes(2_000_000)
+    future = watched.store.put(flow)
+    assert not future.done(), "the event loop does not wait for it"
+    assert await asyncio.wait_for(future, PATIENCE)
+    assert await watched.flush()
+    assert ids(path) == [flow.id]
+    assert journal.leftovers(path) == []
+
+
+async def test_without_a_journal_the_database_is_waited_for(start: Start, path: Path) -> None:
+    watched = start()
+    await watched.put(make_flow(0))
+    for number in range(200):
+        path.with_name(f"{path.name}.pending-{os.getpid()}-{number}").touch()
+    future = watched.store.put(make_flow(1))
+    assert not future.done()
+    assert await asyncio.wait_for(future, PATIENCE)
+    assert ids(path) == [f"{0:012x}", f"{1:012x}"]
+
+
+async def test_the_journal_of_a_batch_goes_with_its_commit(start: Start, path: Path) -> None:
+    watched = start(gather_seconds=3600.0)
+    assert await watched.store.put(make_flow(1))
+    assert len(journal.leftovers(path)) == 1
+    assert await watched.flush()
+    assert journal.leftovers(path) == []
+
+
+async def test_what_is_owed_at_the_end_is_left_to_the_next(start: Start, path: Path) -> None:
+    watched = start(pause=(3600.0, 3600.0))
+    await watched.put(make_flow(0))
+    lock = locked(path)
+    assert await watched.store.put(make_flow(1))
+    assert not await watched.flush()
+    await asyncio.to_thread(watched.store.close)
+    lock.close()
+    assert len(journal.leftovers(path)) == 1
+    assert ids(path) == [f"{0:012x}", f"{1:012x}"]

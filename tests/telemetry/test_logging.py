@@ -226,7 +226,7 @@ def test_what_the_queue_cannot_hold_is_counted() -> None:
     class Slow(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             gate.wait()
-            arrived.append(record.getMessage())
+            arrived.extend(record.getMessage().splitlines())
 
     queue = RecordQueue([Slow()], max_queued=3)
     for number in range(10):
@@ -237,6 +237,79 @@ def test_what_the_queue_cannot_hold_is_counted() -> None:
     assert [line.rpartition(": ")[2] for line in arrived[:3]] == ["line 0", "line 1", "line 2"]
     assert "7 log records were lost" in arrived[3]
     assert len(arrived) == 4
+
+
+class Arrivals(logging.Handler):
+    """Keeps what a sink is given, and says when something came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+        self.some = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.pieces.append(record.getMessage())
+        self.some.set()
+
+
+def messages(piece: str) -> list[str]:
+    return [line.rpartition(": ")[2] for line in piece.splitlines()]
+
+
+def test_lines_gather_and_are_written_in_one_piece() -> None:
+    sink = Arrivals()
+    handler = RecordQueue([sink], flush_seconds=3600.0)
+    handler.start()
+    for number in range(100):
+        handler.handle(record("line %d", number))
+    handler.stop()
+    assert [messages(piece) for piece in sink.pieces] == [[f"line {number}" for number in range(100)]]
+
+
+def test_what_gathered_is_written_after_a_while() -> None:
+    sink = Arrivals()
+    handler = RecordQueue([sink], flush_seconds=0.001)
+    handler.start()
+    for number in range(3):
+        handler.handle(record("line %d", number))
+        assert sink.some.wait(20)
+        sink.some.clear()
+    handler.stop()
+    assert [line for piece in sink.pieces for line in messages(piece)] == ["line 0", "line 1", "line 2"]
+
+
+def test_a_warning_is_written_at_once_with_what_came_before_it() -> None:
+    sink = Arrivals()
+    handler = RecordQueue([sink], flush_seconds=3600.0)
+    handler.start()
+    handler.handle(record("fine"))
+    handler.handle(logging.LogRecord("ccproxy.x", logging.WARNING, __file__, 1, "look", (), None))
+    assert sink.some.wait(20)
+    handler.stop()
+    assert [messages(piece) for piece in sink.pieces] == [["fine"], ["look"]]
+
+
+def test_a_piece_is_no_larger_than_its_limit() -> None:
+    sink = Arrivals()
+    handler = RecordQueue([sink], flush_seconds=3600.0)
+    handler.start()
+    for _ in range(100):
+        handler.handle(record("x" * 2_000))
+    handler.stop()
+    assert len(sink.pieces) > 1
+    assert max(map(len, sink.pieces)) < 70_000
+    assert sum(len(messages(piece)) for piece in sink.pieces) == 100
+
+
+def test_times_keep_their_milliseconds_from_second_to_second() -> None:
+    formatter = LineFormatter()
+    moments = [1_700_000_000.001, 1_700_000_000.999, 1_700_000_001.5, 1_700_000_000.25]
+    shown = []
+    for moment in moments:
+        made = record("x")
+        made.created = moment
+        shown.append(formatter.format(made)[17:23])
+    assert shown == ["20.001", "20.999", "21.500", "20.250"]
 
 
 def test_a_failing_log_call_shows_where_but_not_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,17 +2,18 @@
 
 Moments are seconds since the epoch (0.0 = did not happen), durations seconds. The store fills in `seq`; a flow read as
 a summary has its sizes but empty bodies.
+
+The journal writes flows down by the position of their fields: a change of the fields is a new `journal.MAGIC`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 Pairs = list[tuple[str, str]]
 
 
-@dataclass(slots=True)
-class Message:
+class Message(Struct, array_like=True):
     """One side of a recorded request or response.
 
     Attributes:
@@ -43,8 +44,7 @@ class Message:
         return ""
 
 
-@dataclass(slots=True)
-class RequestRecord(Message):
+class RequestRecord(Message, array_like=True):
     """A request: the client's, or the one forwarded. `target` is path and query."""
 
     method: str = ""
@@ -62,16 +62,14 @@ class RequestRecord(Message):
         return f"{self.scheme}://{authority}{self.target}"
 
 
-@dataclass(slots=True)
-class ResponseRecord(Message):
+class ResponseRecord(Message, array_like=True):
     """An answer as the provider (or ccproxy itself) gave it."""
 
     status: int = 0
     reason: str = ""
 
 
-@dataclass(slots=True)
-class Usage:
+class Usage(Struct, array_like=True):
     """Tokens as the answer reported them, in one arithmetic: `input` counts every prompt token, cached ones included;
     `output` every generated one, reasoning included. None = not reported."""
 
@@ -82,8 +80,7 @@ class Usage:
     reasoning: int | None = None
 
 
-@dataclass(slots=True)
-class WebSocketMessage:
+class WebSocketMessage(Struct, array_like=True):
     """One message of a WebSocket. `at` is seconds since the epoch; `text` tells text from binary; `size` is the whole
     message's, of which `body` may be the beginning."""
 
@@ -94,8 +91,7 @@ class WebSocketMessage:
     at: float
 
 
-@dataclass(slots=True)
-class WebSocketRecord:
+class WebSocketRecord(Struct, array_like=True):
     """The messages of a WebSocket.
 
     `count`, `size` and `last` (when the last one came) count every message; `messages` holds the beginning of the
@@ -110,8 +106,7 @@ class WebSocketRecord:
     redacted: bool = False
 
 
-@dataclass(slots=True)
-class Flow:
+class Flow(Struct, array_like=True):
     """A recorded exchange.
 
     Attributes:

@@ -1,5 +1,5 @@
-"""The work on a recorded flow that needs its bodies decompressed: done in the store's writer thread, before anything
-is written. Secrets in bodies with a content coding are removed, and usage and model are read off the answer."""
+"""The work on a recorded flow that needs its bodies decompressed: `clean` removes secrets from bodies with a content
+coding before anything is written anywhere, `read_usage` reads usage and model off the answer, in the writer's thread."""
 
 from __future__ import annotations
 
@@ -7,35 +7,62 @@ from ccproxy.flows import coding, usage
 from ccproxy.flows.model import Flow, Message
 from ccproxy.flows.redact import Scrubber, clean_coded_body, is_oauth
 
-
-def prepare(flow: Flow, scrubber: Scrubber) -> None:
-    """Completes `flow` in place."""
-    oauth = is_oauth(flow.request.target)
-    forwarded = flow.forwarded
-    shared = forwarded is not None and forwarded.body is flow.request.body
-    _clean(flow.request, scrubber, oauth=oauth, answer=False)
-    if forwarded is not None:
-        if shared and forwarded.header("content-encoding") == flow.request.header("content-encoding"):
-            forwarded.body, forwarded.redacted = flow.request.body, flow.request.redacted
-            forwarded.truncated = flow.request.truncated
-        else:
-            _clean(forwarded, scrubber, oauth=oauth, answer=False)
-    if flow.response is not None:
-        _clean(flow.response, scrubber, oauth=oauth, answer=True)
-    _read_usage(flow)
+#: What of one body is searched where nothing must wait: more goes to a thread. Bytes before and after decompression.
+SMALL_CODED = 16 * 1024
+SMALL_DECODED = 128 * 1024
 
 
-def _clean(message: Message, scrubber: Scrubber, *, oauth: bool, answer: bool) -> None:
-    if not message.body or not (encoding := message.header("content-encoding")) or not coding.codings(encoding):
-        return
-    cleaned = clean_coded_body(
-        message.body, encoding, scrubber, oauth=oauth, answer=answer, truncated=message.truncated
+def clean(flow: Flow, scrubber: Scrubber, *, small: bool = False) -> bool:
+    """Removes what secrets the coded bodies of `flow` hold, in place.
+
+    Args:
+        small: stop at a body that takes more than a moment.
+
+    Returns whether all is done; if not, nothing is wrong with calling it again.
+    """
+    request, forwarded, response = flow.request, flow.forwarded, flow.response
+    messages: list[tuple[Message, bool]] = [(request, False)] if _coded(request) else []
+    shared = forwarded is not None and forwarded.body is request.body
+    alike = (
+        shared
+        and forwarded is not None
+        and (forwarded.header("content-encoding") == request.header("content-encoding"))
     )
-    if cleaned is not message.body:
-        message.body, message.redacted = cleaned, True
+    if forwarded is not None and not alike and _coded(forwarded):
+        messages.append((forwarded, False))
+    if response is not None and _coded(response):
+        messages.append((response, True))
+    if not messages:
+        return True
+    oauth = is_oauth(flow.request.target)
+    for message, answer in messages:
+        if small and len(message.body) > SMALL_CODED:
+            return False
+        cleaned = clean_coded_body(
+            message.body,
+            message.header("content-encoding"),
+            scrubber,
+            oauth=oauth,
+            answer=answer,
+            truncated=message.truncated,
+            limit=SMALL_DECODED if small else coding.MAX_DECODED,
+            whole=small,
+        )
+        if cleaned is None:
+            return False
+        if cleaned is not message.body:
+            message.body, message.redacted = cleaned, True
+    if alike and forwarded is not None:
+        forwarded.body, forwarded.redacted, forwarded.truncated = request.body, request.redacted, request.truncated
+    return True
 
 
-def _read_usage(flow: Flow) -> None:
+def _coded(message: Message) -> bool:
+    return bool(message.body and (encoding := message.header("content-encoding")) and coding.codings(encoding))
+
+
+def read_usage(flow: Flow) -> None:
+    """Fills in what the answer says about tokens and model."""
     if flow.websocket is not None:
         answers = (message.body for message in flow.websocket.messages if not message.from_client and message.text)
         found, model = usage.read_messages(answers, flow.dialect)

@@ -1,4 +1,5 @@
-"""Reading the flow store, with the proxy running or not. Opens the file read-only and changes nothing in it."""
+"""Reading the flow store, with the proxy running or not. Opens the file read-only and changes nothing in it, but for
+bringing in first what a proxy that was killed left in its journal."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from typing import Self
 from ccproxy.errors import StoreError
 from ccproxy.flows import bodies, schema
 from ccproxy.flows.model import Flow
+from ccproxy.flows.recovery import recover
 from ccproxy.flows.rows import FLOW_COLUMNS, MESSAGE_COLUMNS, build_flow
 
 _SELECT_FLOW = f"SELECT {FLOW_COLUMNS} FROM flow"  # noqa: S608
@@ -130,6 +132,7 @@ def _first(connection: sqlite3.Connection, limit: int) -> int:
 
 def _open(path: Path, busy_seconds: float) -> sqlite3.Connection | None:
     """None if there is no store."""
+    recover(path, busy_seconds=busy_seconds)
     try:
         if not path.exists():
             return None

@@ -23,6 +23,7 @@ MAX_HELD_BYTES = 128 * 1024 * 1024
 
 _MAX_NAME = 256
 _MAX_TEXT = 2000
+_MAX_SCRUBBERS = 64
 
 
 @dataclass(slots=True)
@@ -179,6 +180,7 @@ class Recorder:
         self._clock = clock
         self._account = _Account(max_held_bytes)
         self._headers = HeaderRedactor()
+        self._scrubbers: dict[frozenset[str], Scrubber] = {}
         self._blank = _BlankTape()
 
     @property
@@ -205,8 +207,18 @@ class Recorder:
     ) -> asyncio.Future[bool]:
         """For tapes: builds the flow and queues it."""
         assert self.store is not None
-        scrubber = Scrubber(exchange.secrets)
+        scrubber = self._scrubber(exchange.secrets)
         return self.store.put(self._flow(exchange, request, response, websocket, scrubber), scrubber)
+
+    def _scrubber(self, secrets: set[str]) -> Scrubber:
+        """The scrubber of an exchange; the last ones are kept, as most exchanges have the same secrets."""
+        key = frozenset(secrets)
+        scrubber = self._scrubbers.get(key)
+        if scrubber is None:
+            if len(self._scrubbers) >= _MAX_SCRUBBERS:
+                self._scrubbers.clear()
+            scrubber = self._scrubbers[key] = Scrubber(key)
+        return scrubber
 
     def _flow(
         self,

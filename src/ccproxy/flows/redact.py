@@ -5,8 +5,8 @@ injected credential) are removed wherever they stand; the tokens in the traffic 
 form name. In a body a secret is overwritten with asterisks of the same length (the last four characters stay from 24
 on), so that framing, lengths and everything around it remain as they were.
 
-Plain bodies, heads and texts are cleaned before a flow is queued; bodies with a content coding by `prepare`, in the
-writer's thread, before anything is written.
+Plain bodies, heads and texts are cleaned where a flow is made; bodies with a content coding by `prepare.clean`. Both
+happen before anything is written, to the journal or to the database.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from ccproxy.util.redact import (
 
 _LONG = 24
 _MAX_NAMES = 2048
+_MAX_KEPT = 2048
+_LONGEST_KEPT = 256
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
 _SCHEME = re.compile(r"(?:Bearer|Basic)\s+", re.IGNORECASE)
 _SENTINEL = "sk-ant-oat-ccproxy-"
@@ -89,6 +91,10 @@ class Scrubber:
     def __repr__(self) -> str:
         return f"Scrubber({len(self._needles)} secrets)"
 
+    def finds(self, text: str) -> bool:
+        """Whether a known secret stands in `text`."""
+        return any(map(text.__contains__, self._texts))
+
     def text(self, text: str) -> str:
         """`text` with every known secret masked."""
         for secret in self._texts:
@@ -115,26 +121,34 @@ NOTHING = Scrubber()
 
 
 class HeaderRedactor:
-    """Turns header fields into text without secrets. Remembers its verdict on each name it has seen."""
+    """Turns header fields into text without secrets. Remembers its verdict on each name it has seen, and the text of
+    fields without a secret, which clients repeat from request to request."""
 
     def __init__(self) -> None:
         self._verdicts: dict[bytes, tuple[str, int]] = {}
+        self._plain: dict[tuple[bytes, bytes], tuple[str, str]] = {}
 
     def pairs(self, headers: Headers, scrubber: Scrubber = NOTHING) -> Pairs:
         """Names and values as latin-1 text, in their order."""
-        verdicts = self._verdicts
-        pairs: Pairs = []
-        for name, value in headers.pairs:
-            text = value.decode("latin-1")
-            label, kind = verdicts.get(name) or self._judge(name)
-            if kind == _SECRET_FIELD:
-                text = redact_value(text)
-            elif kind == _OTHER_FIELD or "=" in text:
-                text = redact_header(label, text)
-            pairs.append((label, text))
-        if scrubber:
+        known = self._plain.get
+        pairs = [known(pair) or self._pair(pair) for pair in headers.pairs]
+        if scrubber and scrubber.finds("\n".join([text for _, text in pairs])):
             return [(name, scrubber.text(text)) for name, text in pairs]
         return pairs
+
+    def _pair(self, pair: tuple[bytes, bytes]) -> tuple[str, str]:
+        name, value = pair
+        text = value.decode("latin-1")
+        label, kind = self._verdicts.get(name) or self._judge(name)
+        if kind == _SECRET_FIELD:
+            return label, redact_value(text)
+        if kind == _OTHER_FIELD or "=" in text:
+            return label, redact_header(label, text)
+        if len(value) <= _LONGEST_KEPT:
+            if len(self._plain) >= _MAX_KEPT:
+                self._plain.clear()
+            self._plain[pair] = label, text
+        return label, text
 
     def _judge(self, name: bytes) -> tuple[str, int]:
         label = name.decode("latin-1")
@@ -192,17 +206,28 @@ def clean_body(body: bytes, scrubber: Scrubber, *, oauth: bool, answer: bool, tr
 
 
 def clean_coded_body(
-    body: bytes, content_encoding: str, scrubber: Scrubber, *, oauth: bool, answer: bool, truncated: bool = False
-) -> bytes:
+    body: bytes,
+    content_encoding: str,
+    scrubber: Scrubber,
+    *,
+    oauth: bool,
+    answer: bool,
+    truncated: bool = False,
+    limit: int = coding.MAX_DECODED,
+    whole: bool = False,
+) -> bytes | None:
     """Like `clean_body` for a body with content codings: decoded, cleaned and encoded again if that changed anything.
 
-    Of a body that expands beyond `coding.MAX_DECODED` only the beginning is kept, because only that was searched.
+    Of a body that expands beyond `limit` only the beginning is kept, because only that was searched; with `whole` such a
+    body gives None instead.
     """
-    decoded = coding.decode(body, content_encoding)
+    decoded = coding.decode(body, content_encoding, limit=limit)
     if decoded is None:
         return body
     plain = decoded.data
+    if whole and len(plain) >= limit:
+        return None
     cleaned = clean_body(plain, scrubber, oauth=oauth, answer=answer, truncated=truncated or not decoded.complete)
-    if cleaned is plain and len(plain) < coding.MAX_DECODED:
+    if cleaned is plain and len(plain) < limit:
         return body
     return coding.encode(cleaned, content_encoding)

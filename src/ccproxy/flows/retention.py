@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from itertools import batched
 from pathlib import Path
 
 from ccproxy.errors import StoreError
-from ccproxy.flows import schema
+from ccproxy.flows import recovery, schema
 from ccproxy.flows.config import FlowsConfig
 
 _PER_TRANSACTION = 200
@@ -23,19 +23,6 @@ _PAGES_PER_STEP = 512
 #: Between the transactions of `clear`, so that the proxy's writer, which waits in steps, gets its turn.
 _BREATH = 0.005
 _DAY = 86_400.0
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """A write transaction: committed at the end, rolled back on any exception."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def enforce(connection: sqlite3.Connection, config: FlowsConfig, now: float) -> int:
@@ -107,7 +94,7 @@ def delete(connection: sqlite3.Connection, chosen: Sequence[int], breath: float 
     """
     deleted = 0
     for some in batched(chosen, _PER_TRANSACTION, strict=False):
-        with transaction(connection):
+        with schema.transaction(connection):
             marks = ", ".join("?" * len(some))
             deleted += connection.execute(f"DELETE FROM flow WHERE seq IN ({marks})", some).rowcount  # noqa: S608
         time.sleep(breath)
@@ -137,6 +124,7 @@ def clear(path: Path, ids: Sequence[str] | None, *, busy_seconds: float = 10.0) 
 
     Returns how many there were. Raises StoreError.
     """
+    recovery.recover(path, busy_seconds=busy_seconds)
     if not path.exists():
         return 0
     try:

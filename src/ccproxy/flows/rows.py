@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ccproxy.flows import splice
 from ccproxy.flows.model import (
     Flow,
     Pairs,
@@ -29,13 +30,13 @@ FLOW_COLUMNS = (
 )
 MESSAGE_COLUMNS = (
     "flow, role, method, scheme, host, port, target, status, reason, http_version, headers, started, ended, size, count, "
-    "truncated, redacted, body"
+    "truncated, redacted, body, content, likeness"
 )
 INSERT_FLOWS = f"INSERT INTO flow ({FLOW_COLUMNS})"
 INSERT_MESSAGES = f"INSERT INTO message ({MESSAGE_COLUMNS})"
 
 #: Rows per statement, largest first: few statements to prepare, and few calls for a batch.
-_CHUNKS = (16, 8, 4, 2, 1)
+_CHUNKS = (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 #: The values of a message's row between its flow and its body, and the body itself.
 MessageRow = tuple[tuple[Any, ...], bytes]
@@ -177,6 +178,23 @@ def _websocket_row(record: WebSocketRecord, started: float) -> MessageRow:
 #: Reads a body by its hash.
 Bodies = Callable[[bytes | None], bytes]
 
+#: How the body of the forwarded request is kept: by itself, as the client's, or as the client's with one piece replaced.
+OWN, SAME, SPLICED = range(3)
+
+
+def _body(row: sqlite3.Row, bodies: Bodies | None, base: bytes) -> bytes:
+    """The body of a message. `base` is that of the client's request."""
+    if bodies is None:
+        return b""
+    match row["likeness"]:
+        case 1:
+            return base
+        case 2:
+            return splice.apply(base, row["content"])
+        case _:
+            content: bytes | None = row["content"]
+            return bodies(row["body"]) if content is None else content
+
 
 def build_flow(row: sqlite3.Row, messages: Iterable[sqlite3.Row], bodies: Bodies | None) -> Flow:
     """A flow from its rows.
@@ -194,6 +212,7 @@ def build_flow(row: sqlite3.Row, messages: Iterable[sqlite3.Row], bodies: Bodies
         row["cache_write_tokens"],
         row["reasoning_tokens"],
     )
+    request = _request(roles["request"], bodies)
     return Flow(
         id=row["id"],
         started=row["started"],
@@ -216,8 +235,8 @@ def build_flow(row: sqlite3.Row, messages: Iterable[sqlite3.Row], bodies: Bodies
         outcome=row["outcome"],
         error_kind=row["error_kind"],
         error=row["error"],
-        request=_request(roles["request"], bodies),
-        forwarded=_request(roles["forwarded"], bodies) if "forwarded" in roles else None,
+        request=request,
+        forwarded=_request(roles["forwarded"], bodies, request.body) if "forwarded" in roles else None,
         response=_response(roles["response"], bodies) if "response" in roles else None,
         usage=None if usage == Usage() else usage,
         websocket=_websocket(roles["websocket"], bodies) if "websocket" in roles else None,
@@ -225,10 +244,10 @@ def build_flow(row: sqlite3.Row, messages: Iterable[sqlite3.Row], bodies: Bodies
     )
 
 
-def _common(row: sqlite3.Row, bodies: Bodies | None) -> dict[str, Any]:
+def _common(row: sqlite3.Row, bodies: Bodies | None, base: bytes = b"") -> dict[str, Any]:
     return {
         "headers": _decode_pairs(row["headers"]),
-        "body": b"" if bodies is None else bodies(row["body"]),
+        "body": _body(row, bodies, base),
         "size": row["size"],
         "http_version": row["http_version"],
         "truncated": bool(row["truncated"]),
@@ -238,9 +257,9 @@ def _common(row: sqlite3.Row, bodies: Bodies | None) -> dict[str, Any]:
     }
 
 
-def _request(row: sqlite3.Row, bodies: Bodies | None) -> RequestRecord:
+def _request(row: sqlite3.Row, bodies: Bodies | None, base: bytes = b"") -> RequestRecord:
     return RequestRecord(
-        **_common(row, bodies),
+        **_common(row, bodies, base),
         method=row["method"],
         scheme=row["scheme"],
         host=row["host"],
@@ -254,7 +273,7 @@ def _response(row: sqlite3.Row, bodies: Bodies | None) -> ResponseRecord:
 
 
 def _websocket(row: sqlite3.Row, bodies: Bodies | None) -> WebSocketRecord:
-    data = b"" if bodies is None else bodies(row["body"])
+    data = _body(row, bodies, b"")
     return WebSocketRecord(
         messages=[WebSocketMessage(*message) for message in _decode_messages(data)] if data else [],
         count=row["count"],

@@ -9,7 +9,8 @@ does it: a body goes with the last message that refers to it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -90,8 +91,14 @@ CREATE TRIGGER message_deleted AFTER DELETE ON message WHEN OLD.body IS NOT NULL
 END;
 """
 
+#: Small bodies stand in the row of their message, and what was forwarded as its difference from what the client sent.
+_V2 = """
+ALTER TABLE message ADD COLUMN content BLOB;
+ALTER TABLE message ADD COLUMN likeness INTEGER NOT NULL DEFAULT 0;
+"""
+
 #: One script per version. A store that exists is never changed in any other way.
-MIGRATIONS: tuple[str, ...] = (_V1,)
+MIGRATIONS: tuple[str, ...] = (_V1, _V2)
 
 
 def open_for_writing(
@@ -108,7 +115,7 @@ def open_for_writing(
     Raises StoreError for a store that this version must not touch, sqlite3.Error and OSError as they come.
     """
     ensure_private_file(path)
-    connection = sqlite3.connect(path, timeout=busy_seconds, autocommit=True, cached_statements=64)
+    connection = sqlite3.connect(path, timeout=busy_seconds, autocommit=True, cached_statements=128)
     try:
         check(connection, path, newest=len(migrations))
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only takes effect in a new file
@@ -203,6 +210,19 @@ def statements(script: str) -> list[str]:
             pending = ""
     assert not pending.strip(), "a migration ends in the middle of a statement"
     return found
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A write transaction: committed at the end, rolled back on any exception."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def problem(error: Exception, path: Path) -> str:

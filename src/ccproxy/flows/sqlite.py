@@ -1,14 +1,22 @@
-"""The flow store: one SQLite file, written by one thread.
+"""The flow store: one SQLite file, written by one thread, with a journal before it.
 
-Flows come from the event loop through a queue that is bounded in number and bytes; what does not fit is dropped and
-counted, never waited for. The thread takes whatever is queued, prepares it (usage, hashes, compression) outside of any
-transaction and commits it as one: the fewer commits per flow the more there is to do, with no artificial delay. In WAL
-mode with synchronous=NORMAL a committed flow survives the death of the process; a waiting caller is released when its
-batch is committed, by one call into its event loop per batch.
+A flow comes from the event loop, is cleaned, and is appended to the journal there and then: from that moment it survives
+the death of the process, and nobody waits for the database. Flows gather until a batch is due, by time, number or size,
+and go to the writer's thread together with their journal's segment; the thread prepares them (usage, hashes,
+compression) outside of any transaction, commits the batch as one and deletes the segment. So a flow costs no change of
+threads, and a batch few. What takes longer than the event loop may be held up (large bodies, large compressed ones that
+have to be searched for secrets) is cleaned and journaled by a helper thread, in a segment of its own, and waited for.
+
+Long because the queue, the hand-over of journal segments and the writer share one state that must stay together.
+
+The queue is bounded in number and bytes; what does not fit is dropped and counted, never waited for. A flow that cannot
+be journaled is waited for until the database has it.
 
 A store that fails is off: flows are dropped, callers released at once, `problem` says why. It is tried again after a
-pause that doubles from time to time, and is on again as soon as a batch has been committed. A file that was deleted or
-replaced under the proxy is begun anew without losing the batch at hand.
+pause that doubles from time to time; what was journaled before is brought in first. A file that was deleted or replaced
+under the proxy is begun anew without losing the batch at hand.
+
+(Longer than most files: both sides of the hand-over stand here, because each relies on what the other may do.)
 """
 
 from __future__ import annotations
@@ -20,26 +28,37 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ccproxy.errors import StoreError
-from ccproxy.flows import retention, rows, schema
-from ccproxy.flows.bodies import Packed, Packer
+from ccproxy.flows import insert, journal, recovery, retention, schema
+from ccproxy.flows.bodies import Packer
 from ccproxy.flows.config import FlowsConfig
+from ccproxy.flows.journal import Segment, UnknownJournal
 from ccproxy.flows.model import Flow
-from ccproxy.flows.prepare import prepare
+from ccproxy.flows.prepare import clean
 from ccproxy.flows.redact import NOTHING, Scrubber
 from ccproxy.util.clock import Clock
 
 _log = logging.getLogger(__name__)
 
-_MAX_BATCH_FLOWS = 256
-_MAX_BATCH_BYTES = 32 * 1024 * 1024
-#: Retention is looked after when so many flows, or bytes of them, have been stored since the last time.
-_RETENTION_FLOWS = 200
+#: A batch goes to the writer after so many seconds, or as soon as it is so large. After a batch of many flows the next one
+#: gathers longer: the price of a batch (changes of threads above all) is shared by more of them.
+_GATHER_SECONDS = 0.02
+_MANY_FLOWS = 64
+_LONGER = 5
+_MAX_BATCH_FLOWS = 1024
+_MAX_BATCH_BYTES = 16 * 1024 * 1024
+#: Larger flows are journaled by the helper thread.
+_LARGE_BYTES = 1024 * 1024
+#: Retention is looked after when so many flows, or bytes of them, have been stored since the last time, or so many
+#: seconds have passed. Its price grows with the number of flows that are kept.
+_RETENTION_FLOWS = 5_000
 _RETENTION_BYTES = 32 * 1024 * 1024
+_RETENTION_SECONDS = 600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 #: What a flow takes in memory beside its bodies, roughly.
 _FLOW_BYTES = 8192
@@ -49,10 +68,27 @@ _Identity = tuple[tuple[int, int], tuple[int, int]]
 
 @dataclass(slots=True)
 class _Item:
+    """A flow on its way. `future` belongs to a caller that waits for the database; None if the flow is in the journal."""
+
     flow: Flow
-    scrubber: Scrubber
-    future: asyncio.Future[bool]
     size: int
+    future: asyncio.Future[bool] | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What the writer gets at once. `waiters` are told when it has been dealt with."""
+
+    items: list[_Item] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    size: int = 0
+    waiters: list[asyncio.Future[bool]] = field(default_factory=list)
+
+    def add(self, other: _Batch) -> None:
+        self.items += other.items
+        self.segments += other.segments
+        self.size += other.size
+        self.waiters += other.waiters
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +113,7 @@ class SqliteStore:
         clock: for retention by age.
         config: what is kept and for how long.
         max_queued, max_queued_bytes: bounds of the queue.
+        gather_seconds: how long flows gather before they go to the database together.
         pause: seconds before the first new attempt after a failure, and the longest pause.
         busy_seconds: how long to wait for another program's lock.
         on_problem: called from the writer's thread whenever `problem` changes.
@@ -90,6 +127,7 @@ class SqliteStore:
         config: FlowsConfig,
         max_queued: int = 10_000,
         max_queued_bytes: int = 64 * 1024 * 1024,
+        gather_seconds: float = _GATHER_SECONDS,
         pause: tuple[float, float] = (_FIRST_PAUSE, _LONGEST_PAUSE),
         busy_seconds: float = 5.0,
         on_problem: Callable[[str], None] | None = None,
@@ -99,22 +137,30 @@ class SqliteStore:
         self.config = config
         self._clock = clock
         self._max_queued, self._max_queued_bytes = max_queued, max_queued_bytes
+        self._gather_seconds = gather_seconds
         self._first_pause, self._longest_pause = pause
         self._busy_seconds = busy_seconds
         self._on_problem = on_problem
-        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()  # guards the counters and `_closed`
+        self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()  # guards the counters, what gathers, and `_closed`
         self._queued = self._queued_bytes = 0
         self._stored = self._dropped = 0
+        self._gathered = _Batch()
+        self._segment: Segment | None = None  # where flows that gather are journaled; the last one of `_gathered`
+        self._busy = False
         self._closed = False
         self._accepting = True
         self._overflowing = False
         self._problem = ""
         self._lost_before = 0
-        self._batch: list[_Item] = []
+        self._helper = ThreadPoolExecutor(1, thread_name_prefix="flow-journal")
+        self._thread: threading.Thread | None = None
+        # The writer's own:
+        self._batch = _Batch()
+        self._owed: list[tuple[Segment, int]] = []
         self._reopened = False
         self._new_flows = self._new_bytes = 0
-        self._thread: threading.Thread | None = None
+        self._maintained = 0.0
 
     @property
     def problem(self) -> str:
@@ -133,23 +179,25 @@ class SqliteStore:
         self._thread.start()
 
     def put(self, flow: Flow, scrubber: Scrubber = NOTHING) -> asyncio.Future[bool]:
-        """Queues a flow; to be called on an event loop. The flow must not be changed any more.
+        """Takes a flow; to be called on an event loop. The flow must not be changed any more.
 
-        Returns a future that becomes True when the flow is committed, and False when it is dropped: at once if the
-        store is off or its queue full, else when its batch fails.
+        Returns a future that becomes True when the flow survives the death of the process: nearly always at once, as
+        it is in the journal then. False when it is dropped: at once if the store is off or its queue full.
         """
-        future = asyncio.get_running_loop().create_future()
-        size = _size(flow)
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        item = _Item(flow, _size(flow))
+        here = item.size <= _LARGE_BYTES and self._accepting and clean(flow, scrubber, small=True)
         with self._lock:
             full = self._queued > 0 and (
-                self._queued >= self._max_queued or self._queued_bytes + size > self._max_queued_bytes
+                self._queued >= self._max_queued or self._queued_bytes + item.size > self._max_queued_bytes
             )
             accepted = self._accepting and not self._closed and not full
             if accepted:
                 self._queued += 1
-                self._queued_bytes += size
-                # Under the lock, so that nothing comes after the mark that `close` puts last.
-                self._queue.put(_Item(flow, scrubber, future, size))
+                self._queued_bytes += item.size
+                if here:
+                    self._gather(item, future, loop)
             else:
                 self._dropped += 1
                 first_overflow = full and not self._overflowing
@@ -158,17 +206,96 @@ class SqliteStore:
             if first_overflow:
                 _log.warning("the flow store cannot keep up: flows are dropped until it has caught up")
             future.set_result(False)
+        elif not here:
+            self._helper.submit(self._journal_apart, item, scrubber, future)
+        return future
+
+    def flush(self) -> asyncio.Future[bool]:
+        """Hands over what has gathered. The future becomes True when the database has everything that was put before,
+        False if it could not take it. To be called on an event loop."""
+        future = asyncio.get_running_loop().create_future()
+        with self._lock:
+            if self._closed:
+                future.set_result(False)
+            else:
+                self._gathered.waiters.append(future)
+                self._hand_over()
         return future
 
     def close(self) -> None:
         """Writes what is queued, closes the file and ends the thread. Blocks until then, so on an event loop it belongs
         into `asyncio.to_thread`. May be called twice."""
         with self._lock:
-            if not self._closed:
-                self._closed = True
+            closing, self._closed = not self._closed, True
+        if closing:
+            self._helper.shutdown()
+            with self._lock:
+                self._hand_over()
                 self._queue.put(None)
         if self._thread is not None:
             self._thread.join()
+
+    def _gather(self, item: _Item, future: asyncio.Future[bool], loop: asyncio.AbstractEventLoop) -> None:
+        """Journals a flow and adds it to what gathers. Under the lock."""
+        gathered = self._gathered
+        try:
+            record = journal.encode(item.flow)
+            if self._segment is None:
+                self._segment = Segment.create(self.path)
+                gathered.segments.append(self._segment)
+            self._segment.append(record)
+        except (OSError, TypeError, ValueError):
+            # The database has the last word, and says what is wrong.
+            item.future = future
+        else:
+            future.set_result(True)
+        gathered.items.append(item)
+        gathered.size += item.size
+        if item.future is not None or len(gathered.items) >= _MAX_BATCH_FLOWS or gathered.size >= _MAX_BATCH_BYTES:
+            self._hand_over()
+        elif len(gathered.items) == 1:
+            loop.call_later(self._gather_seconds * (_LONGER if self._busy else 1), self._due, gathered)
+
+    def _due(self, gathered: _Batch) -> None:
+        with self._lock:
+            if gathered is self._gathered:
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Gives the writer what has gathered. Under the lock."""
+        batch = self._gathered
+        if batch.items or batch.waiters:
+            self._gathered, self._segment = _Batch(), None
+            self._busy = len(batch.items) >= _MANY_FLOWS
+            self._queue.put(batch)
+
+    def _journal_apart(self, item: _Item, scrubber: Scrubber, future: asyncio.Future[bool]) -> None:
+        """In the helper's thread: cleans and journals a flow for which the event loop has no time."""
+        segment: Segment | None = None
+        try:
+            clean(item.flow, scrubber)
+            try:
+                record = journal.encode(item.flow)
+                segment = Segment.create(self.path)
+                segment.append(record)
+            except (OSError, TypeError, ValueError):
+                item.future = future
+                if segment is not None:
+                    segment.remove()
+                segment = None
+        except Exception:  # noqa: BLE001 - logged; the boundary of the background thread
+            _log.exception("flow %s cannot be stored", item.flow.id)
+            self._settle_account([item], stored=0)
+            _tell([future], False)
+            return
+        with self._lock:
+            self._gathered.items.append(item)
+            self._gathered.size += item.size
+            if segment is not None:
+                self._gathered.segments.insert(0, segment)
+            self._hand_over()
+        if segment is not None:
+            _tell([future], True)
 
     # Everything below runs in the writer's thread.
 
@@ -179,8 +306,9 @@ class SqliteStore:
             try:
                 connection = schema.open_for_writing(self.path, busy_seconds=self._busy_seconds)
                 try:
+                    self._bring_in(connection, packer)
                     self._maintain(connection)
-                    with retention.transaction(connection):  # can it be written?
+                    with schema.transaction(connection):  # can it be written?
                         identity = _identity(self.path)
                     self._accepting = True
                     self._serve(connection, packer, identity)
@@ -205,108 +333,136 @@ class SqliteStore:
                 pause = self._first_pause
             self._switch_off(problem)
             if self._wait(pause):
+                self._give_back()
                 return
             pause = min(pause * 2, self._longest_pause)
+
+    def _bring_in(self, connection: sqlite3.Connection, packer: Packer) -> None:
+        """What processes before this one, and this one while the store was off, could only journal."""
+        found = recovery.bring_in_leftovers(connection, packer, self.path)
+        if found:
+            _log.info("%d flows of a ccproxy that was killed were brought in", found)
+        while self._owed:
+            segment, _ = self._owed[0]
+            try:
+                count = recovery.bring_in(connection, packer, segment)
+            except UnknownJournal as error:
+                _log.error("%s", error)
+                segment.close()
+                count = 0
+            self._owed.pop(0)
+            with self._lock:
+                self._stored += count
+            if self._problem and count:
+                self._switch_on()
 
     def _serve(self, connection: sqlite3.Connection, packer: Packer, identity: _Identity) -> None:
         """Stores batch after batch; returns when the store is closed."""
         while True:
             last = False
-            if not self._batch:
+            if not self._batch.items:
                 last = self._take()
-            if self._batch:
+            if self._batch.items:
                 self._write(connection, packer, identity)
+            else:
+                self._end_batch(True)
             if last:
                 return
 
     def _take(self) -> bool:
         """Waits for work and takes what there is. Returns whether it was the last."""
-        size = 0
-        item = self._queue.get()
-        while item is not None:
-            self._batch.append(item)
-            size += item.size
-            if len(self._batch) >= _MAX_BATCH_FLOWS or size >= _MAX_BATCH_BYTES:
+        batch = self._queue.get()
+        while batch is not None:
+            self._batch.add(batch)
+            if len(self._batch.items) >= _MAX_BATCH_FLOWS or self._batch.size >= _MAX_BATCH_BYTES:
                 return False
             try:
-                item = self._queue.get_nowait()
+                batch = self._queue.get_nowait()
             except queue.Empty:
                 return False
         return True
 
     def _write(self, connection: sqlite3.Connection, packer: Packer, identity: _Identity) -> None:
-        """Commits the batch and releases its callers. Raises with the batch still at hand."""
-        packed = [_pack(connection, packer, item) for item in self._batch]
-        with retention.transaction(connection):
+        """Commits the batch, deletes its journal and releases its callers. Raises with the batch still at hand."""
+
+        def check() -> None:
             if _identity(self.path) != identity:
                 raise _Replaced
-            taken = _known_ids(connection, [item.flow.id for item in self._batch])
-            stored: list[_Item] = []
-            failed: list[_Item] = []
-            chosen: list[_Packed] = []
-            for item, messages in zip(self._batch, packed, strict=True):
-                if messages is None or item.flow.id in taken:
-                    failed.append(item)
-                    continue
-                taken.add(item.flow.id)
-                stored.append(item)
-                chosen.append((item.flow, messages))
-            _insert(connection, packer, chosen)
-        self._batch = []
+
+        items = self._batch.items
+        outcome = insert.store(connection, packer, [item.flow for item in items], check=check)
+        if outcome.known:
+            # Ids are random, so this is about a caller's mistake.
+            _log.error("flows are already stored and not stored again: %s", ", ".join(sorted(outcome.known)))
+        for segment in self._batch.segments:
+            segment.remove()
         self._reopened = False
-        self._release(stored, True)
-        self._release(failed, False)
-        if stored and self._problem:
+        self._settle_account(items, stored=len(outcome.stored))
+        for item in items:
+            if item.future is not None:
+                _tell([item.future], item.flow.id in outcome.stored and item.flow.id not in outcome.known)
+        self._end_batch(True)
+        if outcome.stored and self._problem:
             self._switch_on()
-        self._new_flows += len(stored)
-        self._new_bytes += sum(item.size for item in stored)
+        self._new_flows += len(outcome.stored)
+        self._new_bytes += sum(item.size for item in items)
         due = min(_RETENTION_FLOWS, self.config.keep_flows // 10 + 1) if self.config.keep_flows else _RETENTION_FLOWS
-        if self._new_flows >= due or self._new_bytes >= _RETENTION_BYTES:
+        if (
+            self._new_flows >= due
+            or self._new_bytes >= _RETENTION_BYTES
+            or self._clock.mono() - self._maintained >= _RETENTION_SECONDS
+        ):
             self._maintain(connection)
 
     def _maintain(self, connection: sqlite3.Connection) -> None:
         self._new_flows = self._new_bytes = 0
+        self._maintained = self._clock.mono()
         deleted = retention.enforce(connection, self.config, self._clock.wall())
         retention.release_some(connection)
         if deleted:
             _log.debug("retention removed %d flows", deleted)
 
-    def _release(self, items: Sequence[_Item], stored: bool) -> None:
-        """Settles the account of `items` and tells their callers."""
-        if not items:
-            return
+    def _end_batch(self, stored: bool) -> None:
+        """Leaves the batch behind."""
+        batch, self._batch = self._batch, _Batch()
+        _tell(batch.waiters, stored)
+
+    def _settle_account(self, items: Sequence[_Item], *, stored: int, owed: int = 0) -> None:
+        """Takes `items` off the queue's account: so many are stored, so many wait in the journal, the others are lost."""
         with self._lock:
             self._queued -= len(items)
             self._queued_bytes -= sum(item.size for item in items)
-            if stored:
-                self._stored += len(items)
-            else:
-                self._dropped += len(items)
+            self._stored += stored
+            self._dropped += len(items) - stored - owed
             caught_up = self._overflowing and self._queued == 0
             if caught_up:
                 self._overflowing = False
             dropped = self._dropped
         if caught_up:
             _log.warning("the flow store has caught up; %d flows were dropped since the start", dropped)
-        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[bool]]] = {}
-        for item in items:
-            by_loop.setdefault(item.future.get_loop(), []).append(item.future)
-        for loop, futures in by_loop.items():
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(_settle, futures, stored)
 
     def _switch_off(self, problem: str) -> None:
         with self._lock:
             self._accepting = False
             if not self._problem:
                 self._lost_before = self._dropped
-        batch, self._batch = self._batch, []
+        self._put_aside()
         changed, self._problem = problem != self._problem, problem
-        self._release(batch, False)
         if changed:
             _log.warning("recording is off: %s", problem)
             if self._on_problem is not None:
                 self._on_problem(problem)
+
+    def _put_aside(self) -> None:
+        """Lets go of the batch at hand: what is journaled is owed, the rest lost."""
+        batch = self._batch
+        waiting = [item for item in batch.items if item.future is not None]
+        owed = len(batch.items) - len(waiting) if batch.segments else 0
+        if batch.segments:
+            self._owed += [(segment, segment.size) for segment in batch.segments]
+        self._settle_account(batch.items, stored=0, owed=owed)
+        _tell([item.future for item in waiting if item.future is not None], False)
+        self._end_batch(False)
 
     def _switch_on(self) -> None:
         with self._lock:
@@ -317,16 +473,22 @@ class SqliteStore:
             self._on_problem("")
 
     def _wait(self, seconds: float) -> bool:
-        """Pauses, releasing whoever still came in. Returns whether the store is to be closed."""
+        """Pauses, putting aside whatever still came in. Returns whether the store is to be closed."""
         deadline = self._clock.mono() + seconds
         while True:
             try:
-                item = self._queue.get(timeout=max(0.0, deadline - self._clock.mono()))
+                batch = self._queue.get(timeout=max(0.0, deadline - self._clock.mono()))
             except queue.Empty:
                 return False
-            if item is None:
+            if batch is None:
                 return True
-            self._release([item], False)
+            self._batch = batch
+            self._put_aside()
+
+    def _give_back(self) -> None:
+        """Leaves what is owed to the next process."""
+        for segment, _ in self._owed:
+            segment.close()
 
 
 def _size(flow: Flow) -> int:
@@ -371,47 +533,11 @@ def _settle(futures: Sequence[asyncio.Future[bool]], stored: bool) -> None:
             future.set_result(stored)
 
 
-_Messages = list[tuple[rows.MessageRow, Packed | None]]
-_Packed = tuple[Flow, _Messages]
-
-
-def _pack(connection: sqlite3.Connection, packer: Packer, item: _Item) -> _Messages | None:
-    """All about a flow that can be done before the transaction; None if the flow cannot be stored."""
-    try:
-        prepare(item.flow, item.scrubber)
-        known: dict[int, Packed] = {}
-        messages: _Messages = []
-        for row in rows.message_rows(item.flow):
-            content = row[1]
-            if content and id(content) not in known:
-                known[id(content)] = packer.pack(connection, content)
-            messages.append((row, known[id(content)] if content else None))
-        return messages
-    except sqlite3.Error:
-        raise
-    except Exception:  # noqa: BLE001 - logged; the boundary of the background thread
-        _log.exception("flow %s cannot be stored", item.flow.id)
-        return None
-
-
-def _known_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
-    """Which ids are taken. They are random, so this is about a caller's mistake."""
-    marks = ", ".join("?" * len(ids))
-    taken = {row[0] for row in connection.execute(f"SELECT id FROM flow WHERE id IN ({marks})", ids)}  # noqa: S608
-    if taken:
-        _log.error("flows are already stored and not stored again: %s", ", ".join(sorted(taken)))
-    return taken
-
-
-def _insert(connection: sqlite3.Connection, packer: Packer, chosen: Sequence[_Packed]) -> None:
-    packer.store(connection, [body for _, messages in chosen for _, body in messages if body is not None])
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'flow'").fetchone()
-    first = (row[0] if row else 0) + 1
-    flow_rows = [rows.flow_row(seq, flow) for seq, (flow, _) in enumerate(chosen, first)]
-    message_rows = [
-        (seq, *values, None if body is None else body.hash)
-        for seq, (_, messages) in enumerate(chosen, first)
-        for (values, _), body in messages
-    ]
-    rows.insert(connection, rows.INSERT_FLOWS, flow_rows)
-    rows.insert(connection, rows.INSERT_MESSAGES, message_rows)
+def _tell(futures: Sequence[asyncio.Future[bool]], stored: bool) -> None:
+    """From a thread: answers those who wait, by one call into their event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[bool]]] = {}
+    for future in futures:
+        by_loop.setdefault(future.get_loop(), []).append(future)
+    for loop, some in by_loop.items():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, some, stored)

@@ -1,12 +1,14 @@
 """The log of a running proxy: one line per record, to a private rotating file and, in the foreground, to stderr.
 
-A record is formatted and cleaned where it is logged (secrets removed from message, arguments and traceback; control
-characters escaped, so that no header or error text can forge a line or drive a terminal), then a thread writes it:
-the event loop never waits for a disk. The queue between them is bounded; what does not fit is counted, and the count is
-logged. uvicorn, aiohttp, asyncio, warnings and the errors of threads and finalizers go the same way.
+A record is formatted and cleaned once, where it is logged (secrets removed from message, arguments and traceback;
+control characters escaped, so that no header or error text can forge a line or drive a terminal), and added to a
+buffer. A thread writes what the buffer holds, in one piece: about 50 ms after the first line came, at once for warnings
+and errors, and at the end. So a line costs no change of threads, and the event loop never waits for a disk or a
+terminal. The buffer is bounded; what does not fit is counted, and the count is logged. uvicorn, aiohttp, asyncio,
+warnings and the errors of threads and finalizers go the same way.
 
 All state lives in the handler on the root logger: `setup` puts it there, `shutdown` (also at exit) takes it away again
-and returns when everything is written.
+and returns when everything is written. A process that is killed loses the last moment of its INFO lines.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ from __future__ import annotations
 import atexit
 import logging
 import logging.handlers
-import queue
 import sys
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO, override
@@ -28,6 +31,10 @@ from ccproxy.util.redact import redact_text
 MAX_FILE_BYTES = 10 * 1024 * 1024
 KEPT_FILES = 3
 MAX_QUEUED = 10_000
+#: How long lines gather before they are written together.
+FLUSH_SECONDS = 0.05
+#: What is written at once, so that a file is rotated about where it should be.
+_MAX_PIECE = 64 * 1024
 
 #: Libraries that log through the root logger. Below INFO some of them log frames and header fields, so they stay above.
 LIBRARIES = ("aiohttp", "asyncio", "uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error", "websockets")
@@ -39,9 +46,19 @@ class LineFormatter(logging.Formatter):
     The lines of a traceback follow, indented behind a bar, so that none of them can look like a record.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._second = (-1, "", "")
+
     @override
     def format(self, record: logging.LogRecord) -> str:
-        when = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+        whole, begin, offset = self._second
+        second = int(record.created)
+        if second != whole:
+            text = datetime.fromtimestamp(second).astimezone().isoformat(timespec="seconds")
+            begin, offset = text[:19], text[19:]
+            self._second = second, begin, offset
+        when = f"{begin}.{int((record.created - second) * 1000 + 0.001):03d}{offset}"
         lines = [f"{when} {record.levelname:<7} {record.name}: {printable(redact_text(record.getMessage()))}"]
         if record.exc_info:
             lines += self._block(self.formatException(record.exc_info))
@@ -96,26 +113,38 @@ class ConsoleSink(logging.StreamHandler[TextIO]):
         pass
 
 
-class RecordQueue(logging.handlers.QueueHandler):
-    """Formats records where they are logged and lets a thread write them to the sinks.
+class RecordQueue(logging.Handler):
+    """Formats records where they are logged and lets a thread write them to the sinks, many at once.
 
     Between `start` and `stop` it also receives what threads and finalizers would print to stderr.
+
+    Args:
+        max_queued: most lines that wait.
+        flush_seconds: how long lines gather; those from WARNING on do not.
     """
 
-    def __init__(self, sinks: list[logging.Handler], *, max_queued: int = MAX_QUEUED) -> None:
-        self._records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-        super().__init__(self._records)
+    def __init__(
+        self, sinks: list[logging.Handler], *, max_queued: int = MAX_QUEUED, flush_seconds: float = FLUSH_SECONDS
+    ) -> None:
+        super().__init__()
         self.setFormatter(LineFormatter())
         self._sinks = sinks
-        self._writer = logging.handlers.QueueListener(self._records, *sinks)
         self._max_queued = max_queued
+        self._flush_seconds = flush_seconds
+        # Guarded by the handler's own lock, which is held while a record is handled:
+        self._lines: list[tuple[int, str]] = []
         self._lost = 0
+        self._begun = threading.Event()
+        self._urgent = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
         self._thread_hook = threading.excepthook
         self._finalizer_hook = sys.unraisablehook
 
     def start(self) -> None:
         """Starts writing."""
-        self._writer.start()
+        self._thread = threading.Thread(target=self._work, name="log", daemon=True)
+        self._thread.start()
         self._thread_hook, threading.excepthook = threading.excepthook, self._thread_failed
         self._finalizer_hook, sys.unraisablehook = sys.unraisablehook, self._finalizer_failed
 
@@ -125,25 +154,71 @@ class RecordQueue(logging.handlers.QueueHandler):
             threading.excepthook = self._thread_hook
         if sys.unraisablehook == self._finalizer_failed:
             sys.unraisablehook = self._finalizer_hook
-        self._report_lost()
-        self._writer.stop()
+        self._stopping = True
+        self._urgent.set()
+        self._begun.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+            self._write(self._take())  # what came after the thread's last look
         for sink in self._sinks:
             sink.close()
 
     @override
-    def enqueue(self, record: logging.LogRecord) -> None:
-        if self._records.qsize() >= self._max_queued:
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - a broken log call must not break who logs
+            self.handleError(record)
+            return
+        lines = self._lines
+        if len(lines) >= self._max_queued:
             self._lost += 1
             return
-        self._report_lost()
-        self._records.put(record)
+        lines.append((record.levelno, line))
+        if record.levelno >= logging.WARNING:
+            self._urgent.set()
+            self._begun.set()
+        elif len(lines) == 1:
+            self._begun.set()
 
-    def _report_lost(self) -> None:
-        if self._lost:
+    def _work(self) -> None:
+        """In the thread: waits for a line, lets others gather, writes them."""
+        while True:
+            self._begun.wait()
+            self._urgent.wait(self._flush_seconds)
+            last = self._stopping
+            self._write(self._take())
+            if last:
+                return
+
+    def _take(self) -> list[tuple[int, str]]:
+        with self._guard():
+            self._begun.clear()
+            self._urgent.clear()
+            lines, self._lines = self._lines, []
             lost, self._lost = self._lost, 0
-            message = f"{lost} log records were lost: they came faster than they could be written"
-            notice = logging.LogRecord(__name__, logging.WARNING, __file__, 0, message, None, None)
-            self._records.put(self.prepare(notice))
+        if lost:
+            lines.append((logging.WARNING, self._loss(lost)))
+        return lines
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
+
+    def _write(self, lines: Iterable[tuple[int, str]]) -> None:
+        for level, text in _pieces(lines):
+            record = logging.LogRecord(__name__, level, __file__, 0, text, None, None)
+            for sink in self._sinks:
+                sink.handle(record)
+
+    def _loss(self, lost: int) -> str:
+        message = f"{lost} log records were lost: they came faster than they could be written"
+        return self.format(logging.LogRecord(__name__, logging.WARNING, __file__, 0, message, None, None))
 
     @override
     def handleError(self, record: logging.LogRecord) -> None:
@@ -161,6 +236,23 @@ class RecordQueue(logging.handlers.QueueHandler):
     def _finalizer_failed(args: sys.UnraisableHookArgs) -> None:
         if args.exc_value is not None:
             logging.getLogger(__name__).error("%s", args.err_msg or "a finalizer failed", exc_info=args.exc_value)
+
+
+def _pieces(lines: Iterable[tuple[int, str]]) -> Iterable[tuple[int, str]]:
+    """Lines joined to larger pieces; one from WARNING on stays by itself, for its colour."""
+    some: list[str] = []
+    size = 0
+    for level, line in lines:
+        if some and (level >= logging.WARNING or size + len(line) > _MAX_PIECE):
+            yield logging.INFO, "\n".join(some)
+            some, size = [], 0
+        if level >= logging.WARNING:
+            yield level, line
+        else:
+            some.append(line)
+            size += len(line)
+    if some:
+        yield logging.INFO, "\n".join(some)
 
 
 def setup(level: str, log_file: Path | None, *, console: bool, colour: bool = False) -> None:
@@ -183,6 +275,7 @@ def setup(level: str, log_file: Path | None, *, console: bool, colour: bool = Fa
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
+    _look_up(False)
     handler = RecordQueue(sinks)
     logging.getLogger().addHandler(handler)
     logging.captureWarnings(True)
@@ -207,5 +300,14 @@ def shutdown() -> None:
     for handler in [handler for handler in root.handlers if isinstance(handler, RecordQueue)]:
         root.removeHandler(handler)
         logging.captureWarnings(False)
+        _look_up(True)
         handler.stop()
         atexit.unregister(handler.stop)
+
+
+def _look_up(wanted: bool) -> None:
+    """Whether every record is to look up its thread, process and task, which our lines do not name."""
+    logging.logThreads = wanted
+    logging.logProcesses = wanted
+    logging.logMultiprocessing = wanted
+    logging.logAsyncioTasks = wanted  # type: ignore[attr-defined]  # typeshed does not know it yet

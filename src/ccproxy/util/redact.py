@@ -73,6 +73,13 @@ _KEY_SHAPE = re.compile(
 )
 
 
+#: Lower case: ASCII text that has none of these holds nothing that `redact_text` would change.
+_HINTS = (
+    *("?", "&", ";", "#", "://", "authorization", "cookie", "secret", "passw", "key", "token", "bearer", "basic"),
+    *("sk-", "aiza", "ya29", "1//0", "xai", "pplx", "gsk", "hf", "sess", "rk", "gh", "akia", "asia", "eyj"),
+)
+
+
 def is_secret_name(name: str) -> bool:
     """Whether a header field or parameter of this name carries a secret. Case does not matter.
 
@@ -155,6 +162,9 @@ def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= SHORTEST_SECRET and secret in text:
             text = text.replace(secret, mask(secret))
+    # Most lines hold nothing of the kind, and a few searches for plain text are cheaper than five for patterns.
+    if text.isascii() and not any(map(text.lower().__contains__, _HINTS)):
+        return text
     text = redact_url(text)
     text = _FIELD.sub(_assignment, text)
     text = _ASSIGNMENT.sub(_assignment, text)

@@ -180,8 +180,7 @@ def _nothing(path: Path, filters: Sequence[str]) -> CommandError:
         return CommandError("the filters leave no flow")
     return CommandError(
         f"no flows are recorded in {tilde(path)}",
-        hint="they come with the first request through the proxy: `ccproxy start`, then "
-        "`ccproxy run -- CMD`",
+        hint="they come with the first request through the proxy: `ccproxy start`, then `ccproxy run -- CMD`",
     )
 
 
