@@ -22,6 +22,8 @@ from typing import Any
 
 from ccproxy.cli.launch import launch
 from ccproxy.flows.reader import Reader
+from ccproxy.providers.answers import anthropic as anthropic_answers
+from ccproxy.providers.answers import gemini as gemini_answers
 from ccproxy.providers.answers import openai_responses
 from ccproxy.testing import (
     Cut,
@@ -42,6 +44,11 @@ BIN = Path(__file__).parent / "node_modules" / ".bin"
 NEEDLE = "NEEDLE-7c1f9b"
 TASK = "Use a tool to read the file needle.txt in the current directory and tell me its exact content. Do nothing else."
 SECONDS = 120
+EVENTS: dict[str, Callable[[Script], list[bytes]]] = {
+    "anthropic": anthropic_answers.events,
+    "openai_responses": openai_responses.events,
+    "gemini": gemini_answers.events,
+}
 OWN = "sk-dummy-key-of-the-client-0123"
 THEIRS = "sk-dummy-key-of-the-provider-0123"
 
@@ -119,8 +126,13 @@ def cases(url: str) -> list[Case]:
 
 def failures(dialect: str) -> dict[str, Reply]:
     """The provider's three ways to fail: every attempt of the client meets the same."""
-    cut = Reply(headers=[("content-type", "text/event-stream")], body=[Send(b": hello\n\n"), Cut()])
-    return {"error 500": native_error(dialect, 500, "the-provider-broke"), "error 400": native_error(dialect, 400, "the-provider-refused"), "cut stream": cut}  # fmt: skip
+    frames = EVENTS[dialect](Script("some-model", [Text("the first half of an answer that never gets to its end")]))
+    half = [Send(frame) for frame in frames[: len(frames) // 2]]
+    return {
+        "error 500": native_error(dialect, 500, "the-provider-broke"),
+        "error 400": native_error(dialect, 400, "the-provider-refused"),
+        "cut stream": Reply(headers=[("content-type", "text/event-stream")], body=[*half, Cut()]),
+    }
 
 
 def main() -> int:
@@ -194,9 +206,8 @@ def _tool_turn(case: Case, provider: ThreadedProvider, project: Path, env: dict[
 def _failure(case: Case, provider: ThreadedProvider, reply: Reply, project: Path, env: dict[str, str]) -> str:
     provider.on(".*", reply)
     done = _run(case, project, env)
-    said = (done.stdout + done.stderr).lower()
-    if done.returncode == 0 and not any(word in said for word in ("error", "fail", "refused", "broke")):
-        return f"taken for a success: {done.stdout[-300:]!r}"
+    if done.returncode == 0:
+        return f"exit 0: {(done.stdout + done.stderr)[-300:]!r}"
     return ""
 
 

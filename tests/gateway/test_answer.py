@@ -21,11 +21,11 @@ class Channel:
 
     def __init__(self, *, method: str = "POST", http_version: str = "1.1") -> None:
         self.sent: list[dict[str, Any]] = []
-        self.aborted = False
+        self.aborted = self.cut = False
         request = Snapshot(method, "http", "h", 1, b"/v1/messages", http_version, Headers())
         self.exchange = Exchange("f1", Client("127.0.0.1", 1), request, Timings(), dialect="anthropic")
         tape = Recorder(None, FlowsConfig(), FakeClock()).open(self.exchange)
-        connection = Connection(target=b"/", pairs=[], abort=self._abort)
+        connection = Connection(target=b"/", pairs=[], abort=self._abort, cut=self._cut)
         self.answer = Answer(self._send, connection, self.exchange, tape, http_version)
 
     async def _send(self, message: dict[str, Any]) -> None:
@@ -33,6 +33,9 @@ class Channel:
 
     def _abort(self) -> None:
         self.aborted = True
+
+    def _cut(self) -> None:
+        self.cut = True
 
     @property
     def bodies(self) -> list[bytes]:
@@ -99,9 +102,9 @@ async def test_a_broken_stream_gets_an_error_event_of_its_own(last: bytes, gap: 
     channel = Channel()
     await channel.answer.begin(head((b"Content-Type", b"text/event-stream; charset=utf-8")))
     await channel.answer.write(last)
-    assert await channel.answer.fail(UpstreamCut("cut"), close=False)
+    assert not await channel.answer.fail(UpstreamCut("cut"), close=False)
     assert channel.bodies[-1].startswith(gap + b"event: error\ndata: ")
-    assert not channel.aborted
+    assert (channel.cut, channel.aborted) == (True, False)
 
 
 @pytest.mark.parametrize(

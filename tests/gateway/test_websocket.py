@@ -54,7 +54,7 @@ async def test_subprotocols_are_agreed_end_to_end() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 404, 426])
-async def test_a_refused_handshake_reaches_the_client_as_it_is(status: int) -> None:
+async def test_a_refused_handshake_reaches_the_client_as_it_is(status: int, caplog: pytest.LogCaptureFixture) -> None:
     async with rig() as r:
         r.provider.on("/v1/responses", native_error("openai_responses", status, "use http"))
         with pytest.raises(websockets.InvalidStatus) as refused:
@@ -65,6 +65,7 @@ async def test_a_refused_handshake_reaches_the_client_as_it_is(status: int) -> N
         flow = await r.flow()
         assert flow.response is not None
         assert flow.response.status == status
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == [], "a refusal is no fault of ours"
 
 
 async def test_the_demo_provider_makes_clients_fall_back_to_http() -> None:

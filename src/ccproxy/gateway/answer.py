@@ -95,8 +95,8 @@ class Answer:
         self._held = body if self._exchange.request.method != "HEAD" else b""
 
     async def fail(self, error: CCProxyError, *, close: bool) -> bool:
-        """Tells the client of a failure, in its dialect. Returns whether `end` may follow; if not, the connection was
-        broken because nothing else could show that the answer is incomplete.
+        """Tells the client of a failure, in its dialect. Returns whether `end` may follow; if not, the answer had begun,
+        and the connection was broken so that nobody takes it for complete.
 
         Args:
             close: the request was not read to its end, so the connection cannot be used again.
@@ -118,8 +118,9 @@ class Answer:
             # An unfinished line is ended first; joined to the error it cannot be read as content.
             gap = b"" if not self._tail or self._tail.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")) else b"\n"
             await self._send({"type": "http.response.body", "body": gap + event, "more_body": True})
-            self._held = b""
-            return True
+            # There are clients that pass over an event they do not know: the end that does not come tells those.
+            self._connection.cut()
+            return False
         self._connection.abort()
         return False
 

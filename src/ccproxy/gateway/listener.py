@@ -40,7 +40,10 @@ class Connection:
     target: bytes
     #: Header fields as received: names in their case, in order.
     pairs: list[tuple[bytes, bytes]]
+    #: Breaks the connection at once; what was not yet sent is lost.
     abort: Callable[[], None]
+    #: Sends what was written and closes without the end that the answer's framing calls for.
+    cut: Callable[[], None]
     #: Called once when the client goes away before the answer is complete.
     on_lost: Callable[[], object] | None = None
     lost: bool = False
@@ -133,7 +136,7 @@ class GatewayProtocol(HttpToolsProtocol):
             raise _Refused
         if not self.url.startswith(b"/") and not self._accept_absolute_form():
             raise _Refused
-        connection = Connection(target=self.url, pairs=self._pairs, abort=self._abort)
+        connection = Connection(target=self.url, pairs=self._pairs, abort=self._abort, cut=self._cut)
         self._requests.append(connection)
         self.scope["extensions"] = {EXTENSION: connection}  # type: ignore[dict-item]
         super().on_headers_complete()
@@ -206,6 +209,12 @@ class GatewayProtocol(HttpToolsProtocol):
         if self.cycle is not None:
             self.cycle.disconnected = True
         self.transport.abort()
+
+    def _cut(self) -> None:
+        """Closes behind the last bytes written, so that the client reads them and then misses the end."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+        self.transport.close()
 
     def _arm_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(self._limits.header_seconds, self._head_too_slow)

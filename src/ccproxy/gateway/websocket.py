@@ -71,6 +71,9 @@ async def relay_websocket(
     exchange.timings.end = clock.mono()
     await tape.finish()
     log_exchange(exchange)
+    if exchange.response is not None and exchange.response.status != 101:
+        # uvicorn takes a refused handshake for a forgotten one and logs an error, unless it is left like this.
+        raise ClientDisconnected
 
 
 async def _open(
