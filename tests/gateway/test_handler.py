@@ -419,3 +419,13 @@ def _post(path: str, body: bytes, port: int) -> bytes:
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
         f"x-api-key: sk-ant-oat-ccproxy-anthropic\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode() + body
+
+
+async def test_a_rules_model_reaches_a_code_assist_body() -> None:
+    async with FakeProvider() as fake:
+        types = {"assist": ProviderConfig(type="gemini", base_url=fake.url, path="/v1internal:{action}")}
+        rules = [TransformRule(dest_provider="assist", dest_model="new")]
+        async with rig(rules=rules, types=types) as r:
+            fake.on(".*", Reply(body=[Send(b"{}")]))
+            await r.request("POST", "/v1internal:generateContent", b'{"model":"old","request":{}}', [JSON])
+            assert fake.requests[0].body == b'{"model":"new","request":{}}'

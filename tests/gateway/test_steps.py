@@ -55,8 +55,7 @@ async def test_what_goes_out_is_noted_on_the_exchange() -> None:
     assert (it.forwarded.url, it.forwarded.body) == ("https://up/t", body)
 
 
-async def test_geminis_model_is_not_put_into_the_body() -> None:
+async def test_without_a_model_for_the_body_the_body_stays() -> None:
     it = exchange(target=b"/v1beta/models/m:generateContent")
-    it.operation, it.model = "generate", "m"
-    route = Route(action="redirect", reason="rule 1", host="up", target=b"/t", model="n")
+    route = Route(action="redirect", reason="rule 1", host="up", target=b"/models/n:generateContent")
     assert (await prepare(it, route, None, b'{"contents":[]}'))[1] == b'{"contents":[]}'

@@ -126,3 +126,17 @@ async def test_a_message_over_the_limit_closes_with_1009() -> None:
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1009
         await r.flow()
+
+
+async def test_a_websocket_counts_and_the_limit_holds_for_it() -> None:
+    async with rig(config=GatewayConfig(max_exchanges=1)) as r:
+        r.provider.on("/v1/responses", Socket(echo=True))
+        async with dial(r.port) as client:
+            await client.send("hi")
+            await client.recv()
+            assert (r.gateway.active, r.gateway.total) == (1, 1)
+            with pytest.raises(websockets.InvalidStatus) as refused:
+                await dial(r.port)
+            assert refused.value.response.status_code == 503
+        await r.flow(1)
+        assert r.gateway.active == 0

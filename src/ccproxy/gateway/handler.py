@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse
-from ccproxy.errors import CCProxyError, Overloaded, UpstreamError
+from ccproxy.errors import CCProxyError, UpstreamError
 from ccproxy.exchange.exchange import Client, Exchange, Failure, ResponseHead, Timings, new_id
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.exchange.route import Route
@@ -28,7 +28,7 @@ from ccproxy.gateway.listener import EXTENSION, Connection
 from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.replies import phrase
 from ccproxy.gateway.runtime import Runtime
-from ccproxy.gateway.steps import admit, facts, note_failure, prepare
+from ccproxy.gateway.steps import admit, facts, note_failure, prepare, too_many
 from ccproxy.gateway.websocket import relay_websocket
 from ccproxy.routing.detect import Operation
 from ccproxy.routing.sentinel import Presented
@@ -71,7 +71,13 @@ class Gateway:
             else:
                 await self._exchange(scope, connection, receive, send)
         elif scope["type"] == "websocket":
-            await relay_websocket(self.runtime, self._recorder, self._clock, scope, receive, send)
+            self.active += 1
+            self.total += 1
+            full = self.active > self.runtime.config.max_exchanges
+            try:
+                await relay_websocket(self.runtime, self._recorder, self._clock, scope, receive, send, full=full)
+            finally:
+                self.active -= 1
 
     async def _exchange(self, scope: Any, connection: Connection, receive: Receive, send: Send) -> None:
         """One exchange, whatever becomes of it."""
@@ -88,7 +94,7 @@ class Gateway:
         endable = True
         try:
             if self.active > runtime.config.max_exchanges:
-                raise Overloaded("too many requests at once", hint="the limit is gateway.max_exchanges")
+                raise too_many()
             operation, credentials = admit(runtime, exchange)
             body = RequestBody(
                 receive,

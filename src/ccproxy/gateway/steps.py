@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ccproxy.errors import CCProxyError, UpstreamCut, UpstreamError
+from ccproxy.errors import CCProxyError, Overloaded, UpstreamCut, UpstreamError
 from ccproxy.exchange.exchange import Exchange, Failure
 from ccproxy.exchange.http import Headers
 from ccproxy.exchange.route import Route
@@ -45,6 +45,11 @@ def facts(exchange: Exchange, operation: Operation, credentials: Presented) -> F
     )
 
 
+def too_many() -> Overloaded:
+    """The refusal of a request or WebSocket beyond the most that are served at once."""
+    return Overloaded("too many requests at once", hint="the limit is gateway.max_exchanges")
+
+
 async def prepare(
     exchange: Exchange, route: Route, provider: Provider | None, content: bytes | None
 ) -> tuple[Headers, bytes | None]:
@@ -60,8 +65,7 @@ async def prepare(
         exchange.credential = provider.source.label
         fields = provider.credential_fields(credential)
     headers = forward_headers(exchange.request.headers, fields)
-    # Gemini's model stands in the path, where the router has put the new one.
-    if content and route.model and exchange.operation != "generate":
+    if content and route.model:
         content = set_model(headers, content, route.model)
     exchange.forwarded = forwarded_snapshot(exchange.request, route, headers, content)
     return headers, content

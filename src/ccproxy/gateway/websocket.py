@@ -22,7 +22,7 @@ from ccproxy.gateway.bodies import Receive
 from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.replies import error_document, error_headers, phrase
 from ccproxy.gateway.runtime import Runtime
-from ccproxy.gateway.steps import admit, facts, note_failure, prepare
+from ccproxy.gateway.steps import admit, facts, note_failure, prepare, too_many
 from ccproxy.util.clock import Clock
 
 _log = logging.getLogger("ccproxy.gateway")
@@ -36,13 +36,15 @@ _HANDSHAKE = frozenset(
 
 
 async def relay_websocket(
-    runtime: Runtime, recorder: Recorder, clock: Clock, scope: Any, receive: Receive, send: Send
+    runtime: Runtime, recorder: Recorder, clock: Clock, scope: Any, receive: Receive, send: Send, *, full: bool
 ) -> None:
-    """One WebSocket, from handshake to close, recorded as one flow."""
+    """One WebSocket, from handshake to close, recorded as one flow; refused if the gateway is `full`."""
     exchange = _begin(scope, clock)
     tape = recorder.open(exchange)
     await receive()  # websocket.connect
     try:
+        if full:
+            raise too_many()
         socket = await _open(runtime, exchange, clock, scope["subprotocols"])
         if isinstance(socket, UpstreamSocket):
             await _relay(exchange, socket, tape, receive, send)
