@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from ccproxy.errors import StoreError
 from ccproxy.flows.schema import (
     APPLICATION_ID,
     MIGRATIONS,
+    check,
     open_existing,
     open_for_writing,
     problem,
@@ -167,3 +170,24 @@ def test_every_table_and_column_is_documented(path: Path) -> None:
         columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
         assert documented == columns
     connection.close()
+
+
+def test_a_store_that_is_created_meanwhile_is_not_taken_for_another_programs(tmp_path: Path) -> None:
+    path = tmp_path / "flows.db"
+    path.touch()
+
+    class Interrupted(sqlite3.Connection):
+        """Lets a writer in before the last of the questions that are asked of the file."""
+
+        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+            if "sqlite_schema" in sql:
+                with suppress(sqlite3.OperationalError):
+                    open_for_writing(path, busy_seconds=0).close()
+            return super().execute(sql, *args)
+
+    connection = sqlite3.connect(path, autocommit=True, factory=Interrupted)
+    try:
+        check(connection, path)
+        assert not connection.in_transaction
+    finally:
+        connection.close()

@@ -166,9 +166,17 @@ def version(connection: sqlite3.Connection) -> int:
 
 def check(connection: sqlite3.Connection, path: Path, *, newest: int = len(MIGRATIONS)) -> None:
     """Raises StoreError unless the file is empty or a flow store of a version up to `newest`."""
-    found = version(connection)
-    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    # One transaction, so that a store which another process creates meanwhile is seen before or after, never in between.
+    alone = not connection.in_transaction
+    if alone:
+        connection.execute("BEGIN")
+    try:
+        found = version(connection)
+        application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+        empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    finally:
+        if alone:
+            connection.execute("ROLLBACK")
     if empty and found == 0 and application == 0:
         return
     if application != APPLICATION_ID:
