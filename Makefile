@@ -45,11 +45,11 @@ bench: dev-env ## the table of the budgets, measured (ARGS="--only small --quick
 bench-smoke: dev-env ## every measurement once and tiny: that they work, not what they say
 	@$(BIN)/python -m bench --smoke
 
-clients: ## the real clients for `make e2e`, from npm (about 900 MB)
-	@cd e2e && npm ci --no-fund --no-audit
+clients: ## the real clients for `make e2e`, from npm (about 1.4 GB)
+	@cd e2e && npm install --no-save --ignore-scripts && npm rebuild @anthropic-ai/claude-code opencode-ai
 
-e2e: dev-env ## real clients through the proxy, on loopback with dummy keys
-	@$(BIN)/python e2e/run.py
+e2e: dev-env ## real clients through the proxy, on loopback with dummy keys (ARGS="claude --turns")
+	@$(BIN)/python e2e/run.py $(ARGS)
 
 docs: dev-env ## write the generated pages of docs/ again
 	@set -e; for generator in tools/gen_*.py; do $(BIN)/python "$$generator"; done

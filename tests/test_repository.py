@@ -27,7 +27,6 @@ TESTED_ELSEWHERE = {
     # What the writer's thread does inside a transaction.
     "flows/insert.py": "tests/flows/test_sqlite.py",
     # The parts of one translator, which is tested as a whole.
-    "lightllm/schema_merge.py": "tests/lightllm/test_schema.py",
     "lightllm/schema_rules.py": "tests/lightllm/test_schema.py",
     "lightllm/schema_walk.py": "tests/lightllm/test_schema.py",
 }
@@ -283,6 +282,12 @@ class TestDependencies:
         ]
 
         nothing(unsatisfied)
+
+    def test_no_lock_holds_an_address(self) -> None:
+        locks = [path for path in project_files() if "lock" in path.name and path.suffix in {".lock", ".json"}]
+
+        assert len(locks) >= 3
+        nothing(offending_lines(re.compile(r"https?://"), locks))
 
     def test_the_development_lock_is_the_runtime_lock_and_more(self) -> None:
         assert locked(RUNTIME).items() <= locked(DEVELOPMENT).items()

@@ -102,6 +102,11 @@ class TestKeys:
         launch = prepare("x", home, [Offer("demo", ()), Offer("codex", ("openai_responses",))])
         assert keys(launch)["OPENAI_API_KEY"] == "codex"
 
+    def test_a_provider_that_speaks_it_beside_another_api_comes_second(self, home: Path) -> None:
+        router = Offer("router", ("openai", "openai_responses", "anthropic"))
+        assert keys(prepare("x", home, [router, *OFFERS]))["ANTHROPIC_API_KEY"] == "anthropic"
+        assert keys(prepare("x", home, [Offer("demo", ()), router]))["ANTHROPIC_API_KEY"] == "router"
+
     def test_without_a_provider_nothing_is_set(self, home: Path) -> None:
         launch = prepare("x", home, [])
         assert keys(launch) == {}

@@ -149,6 +149,7 @@ async def test_a_batch_costs_the_event_loop_no_wakening(start: Start, path: Path
 
 async def test_flows_gather_for_a_while_and_then_go_by_themselves(start: Start, path: Path) -> None:
     watched = start(gather_seconds=0.0)
+    assert await watched.flush(), "the file is there"
     assert await watched.store.put(make_flow(0))
     async with asyncio.timeout(PATIENCE):
         while not ids(path):

@@ -1,6 +1,6 @@
 """What real clients send reaches the provider byte for byte, but for the credential and the fields of one connection.
 
-`tests/data/captures.json` holds requests of forty clients and SDKs as they were on the wire.
+`tests/data/captures/` holds requests of forty clients and SDKs as they were on the wire, a file for each client.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from ccproxy.routing.detect import detect
 from ccproxy.routing.sentinel import CREDENTIAL_FIELDS, CREDENTIAL_NAMES
 from ccproxy.testing import Received, Reply, Send
 
-CAPTURES: list[dict[str, Any]] = json.loads((Path(__file__).parent.parent / "data" / "captures.json").read_text())
+FOLDER = Path(__file__).parent.parent / "data" / "captures"
+ALL: list[dict[str, Any]] = [
+    {"client": path.stem, **capture}
+    for path in sorted(FOLDER.glob("*.json"))
+    for capture in json.loads(path.read_text())
+]
+HANDSHAKES = [capture for capture in ALL if any(name.lower() == "upgrade" for name, _ in capture["headers"])]
+CAPTURES = [capture for capture in ALL if capture not in HANDSHAKES]
 CLIENTS = sorted({capture["client"] for capture in CAPTURES})
 
 #: Fields that belong to one connection, and those that only this side of the proxy may see.
@@ -29,9 +36,9 @@ Pairs = list[tuple[bytes, bytes]]
 
 
 def odd(body: object) -> bytes:
-    """The same document with white space, escapes and number forms that no serialiser writes."""
+    """The same document with white space, escapes, number forms and a repeated key, as no serialiser writes it."""
     text = json.dumps(body, indent=3, ensure_ascii=True).replace('": ', '"  :\t')
-    return f"\r\n{text}\n ".encode()
+    return ("\r\n" + text.replace("{", '{"x-repeated" : 1.0e0, "x-repeated":-0,', 1) + "\n ").encode()
 
 
 BODIES = {
@@ -128,6 +135,23 @@ async def test_with_a_sentinel_only_the_credential_changes(client: str) -> None:
             before = [name.lower() for name, _ in relayed(pairs)]
             place = next(i for i, name in enumerate(before) if name in CREDENTIAL_FIELDS)
             assert received(sent)[place] == credentials[0]
+
+
+@pytest.mark.parametrize("capture", HANDSHAKES, ids=lambda capture: capture["client"])
+async def test_a_websocket_handshake_brings_every_field_along(capture: dict[str, Any]) -> None:
+    """Names in lower case: the listener's WebSocket side keeps no other. Sec-WebSocket-* belong to one connection."""
+    own = LOCAL | {b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions"}
+    async with rig() as r:
+        pairs = pairs_of(capture, b"", "compact", f"127.0.0.1:{r.port}")
+        pairs = [(n, b"AAAAAAAAAAAAAAAAAAAAAA==" if n.lower() == b"sec-websocket-key" else v) for n, v in pairs]
+        _, writer = await r.open()
+        head = b"GET " + capture["target"].encode() + b" HTTP/1.1\r\n"
+        writer.write(head + b"".join(name + b": " + value + b"\r\n" for name, value in pairs) + b"\r\n")
+        sent = await r.provider.wait_for_request(0)
+        assert sent.upgrade
+        assert sent.target == _expected_target(capture, pairs)
+        kept = [(name.lower(), value) for name, value in sent.headers if name.lower() not in own]
+        assert kept == [(name.lower(), value) for name, value in pairs if name.lower() not in own]
 
 
 async def test_multipart_and_chunked_uploads_and_bodiless_requests() -> None:

@@ -32,6 +32,7 @@ from ccproxy.lightllm.ir.request import (
     State,
     ToolChoice,
 )
+from ccproxy.lightllm.schema_rules import GEMINI_JSON, OPENAI_STRICT
 from ccproxy.lightllm.toolnames import Original
 
 USER = Message("user", (Text("hi"),))
@@ -304,3 +305,47 @@ def test_a_part_for_the_clients_provider_is_left_out() -> None:
     adapted, losses = run(system=(part, Text("s")))
     assert adapted.request.system == (Text("s"),)
     assert losses == {"system[0].billing_header": "dropped"}
+
+
+def test_what_is_said_about_a_group_of_tools_is_recorded() -> None:
+    tools = (FunctionTool("f", namespace="g"),)
+    adapted, losses = run(tools=tools, namespaces={"g": "Tools of g.", "empty": ""})
+    assert adapted.request.namespaces == {}
+    assert losses == {"namespaces.g": "dropped"}
+    adapted, losses = run(Capabilities(namespaces=True), tools=tools, namespaces={"g": "Tools of g."})
+    assert adapted.request.namespaces == {"g": "Tools of g."}
+    assert losses == {}
+
+
+def test_schemas_are_brought_within_the_rules_of_another_dialect() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "minLength": 1}}}
+    narrow = Capabilities(schema=GEMINI_JSON, output_schema=GEMINI_JSON)
+    adapted, losses = run(narrow, tools=(FunctionTool("f", schema),), output=Output("schema", schema))
+    assert losses == {
+        "tools[0].schema.properties.a.minLength": "approximated",
+        "output.schema.properties.a.minLength": "approximated",
+    }
+    (tool,) = adapted.request.tools
+    assert isinstance(tool, FunctionTool)
+    assert tool.schema == adapted.request.output.schema != schema
+    # Its own dialect takes them as they are.
+    adapted, losses = run(narrow, tools=(FunctionTool("f", schema),), dialect="there")
+    assert adapted.request.tools == (FunctionTool("f", schema),)
+    assert losses == {}
+
+
+def test_a_target_that_cannot_be_bound_to_a_schema_is_not() -> None:
+    loose = {"type": "object", "properties": {"a": {"type": "string"}}}
+    bound = {**loose, "required": ["a"], "additionalProperties": False}
+    strict = Capabilities(strict_schema=OPENAI_STRICT)
+    for schema, kept in ((loose, False), (bound, True)):
+        adapted, losses = run(
+            strict,
+            tools=(FunctionTool("f", schema, strict=True),),
+            output=Output("schema", schema, strict=True),
+        )
+        (tool,) = adapted.request.tools
+        assert isinstance(tool, FunctionTool)
+        assert (tool.strict, adapted.request.output.strict) == (kept, kept)
+        assert tool.schema == schema
+        assert set(losses) == (set() if kept else {"tools[0].strict", "output.strict"})

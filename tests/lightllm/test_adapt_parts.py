@@ -98,8 +98,15 @@ def test_foreign_signatures_stay_behind() -> None:
     assert run(Thinking("t", FOREIGN), thinking="signed") == ((), ["p[0].signature", "p[0].thinking"])
     assert run(Thinking("", FOREIGN, "redacted")) == ((), ["p[0].signature"])
     assert run(Thinking("t", OWN), thinking="none") == ((), ["p[0].thinking"])
+    assert run(Thinking("t"), crossing=False, thinking="none") == ((Thinking("t"),), [])
+    # A null among the extras is how a dialect remembers a spelling: no loss.
+    assert run(Thinking("t", extras={"x": None})) == ((Thinking("t"),), [])
     # The same dialect, another provider of it.
     assert run(Thinking("t", FOREIGN), crossing=False, thinking="signed") == ((), ["p[0].signature", "p[0].thinking"])
+    # Its own provider may know an item without a signature by its id.
+    known = Thinking("t", item="rs_1")
+    assert run(known, crossing=False, thinking="signed") == ((known,), [])
+    assert run(known, thinking="signed") == ((), ["p[0].thinking"])
 
 
 def test_marks_details_citations() -> None:
@@ -107,6 +114,8 @@ def test_marks_details_citations() -> None:
     assert run(marked) == ((Text("a"),), ["p[0].cache_control"])
     assert run(marked, cache_marks=True) == ((Text("a", cache=CacheMark("1h")),), ["p[0].cache_control.scope"])
     assert run(marked, crossing=False, cache_marks=True) == ((marked,), [])
+    # Within one dialect what a client spelled is its own affair.
+    assert run(marked, crossing=False) == ((marked,), [])
     assert run(Text("a", (Citation("u"),))) == ((Text("a"),), ["p[0].citations"])
     assert run(Image(PNG, "high")) == ((Image(PNG),), ["p[0].detail"])
     assert run(Image(PNG, "high"), image_detail=True) == ((Image(PNG, "high"),), [])

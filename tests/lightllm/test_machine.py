@@ -198,7 +198,7 @@ def test_parts_without_words_are_left_out_and_recorded() -> None:
         unfold(
             fold(
                 run(
-                    lambda d: d.whole(Text("a", (Citation("u"),), extras={"phase": "x"})),
+                    lambda d: d.whole(Text("a", (Citation("u"),), extras={"phase": "x", "spelling": None})),
                     lambda d: d.whole(Image(Source("url", "u"))),
                     lambda d: d.whole(Opaque("other", "compaction", {})),
                     lambda d: d.whole(Text("b")),

@@ -21,7 +21,7 @@ from ccproxy.util.clock import FakeClock
 
 from .kit import REGISTRY, context
 
-ANTHROPIC, OPENAI = REGISTRY.get("anthropic"), REGISTRY.get("openai")
+ANTHROPIC, OPENAI, GEMINI = REGISTRY.get("anthropic"), REGISTRY.get("openai"), REGISTRY.get("gemini")
 DEEPSEEK = msgspec.structs.replace(OPENAI.capabilities, thinking="any", demands_thinking=True, thinking_switch=True)
 GOOGLE = msgspec.structs.replace(OPENAI.capabilities, thinking="signed")
 
@@ -148,6 +148,27 @@ class StrictGoogle:
         return sse({"id": "x", "model": "m", "choices": [choice]}) + b"data: [DONE]\n\n"
 
 
+class StrictGemini:
+    """Signs its calls, which have no ids, in its own dialect."""
+
+    def __init__(self, until: int = 10) -> None:
+        self.until = until
+        self.signed: list[str] = []
+
+    def __call__(self, body: bytes) -> bytes:
+        contents = json.loads(body)["contents"]
+        calls = [part for content in contents for part in content["parts"] if "functionCall" in part]
+        if [call.get("thoughtSignature") for call in calls] != self.signed:
+            raise Refused("Function call is missing a thought_signature in functionCall parts")
+        if len(self.signed) == self.until:
+            part: dict[str, Any] = {"text": "Done."}
+        else:
+            self.signed.append(f"c2ln{len(self.signed)}+/==")
+            part = {"functionCall": {"name": "look", "args": {}}, "thoughtSignature": self.signed[-1]}
+        content = {"role": "model", "parts": [part]}
+        return sse({"candidates": [{"content": content, "finishReason": "STOP"}], "modelVersion": "m"})
+
+
 Upstream = Callable[[bytes], bytes]
 
 
@@ -173,7 +194,11 @@ class Chat:
         target = Target(model="m", stream=True, origin=origin, capabilities=capabilities)
         encoded = dialect.encode_request(sent, target)
         translator = DocumentTranslator(
-            dialect, OPENAI, context(request, origin=origin), filters=[*filters_of(encoded), *filters]
+            dialect,
+            OPENAI,
+            context(request, origin=origin),
+            filters=[*filters_of(encoded), *filters],
+            upstream_form="sse",
         )
         translator.feed(upstream(encoded.body))
         answer = translator.answer()
@@ -203,6 +228,7 @@ STRICT: list[tuple[Dialect, Callable[[], Upstream], Capabilities, str]] = [
     (ANTHROPIC, StrictAnthropic, ANTHROPIC.capabilities, "anthropic"),
     (OPENAI, StrictDeepSeek, DEEPSEEK, "deepseek"),
     (OPENAI, StrictGoogle, GOOGLE, "google"),
+    (GEMINI, StrictGemini, GEMINI.capabilities, "gemini"),
 ]
 strict = pytest.mark.parametrize(("dialect", "upstream", "can", "origin"), STRICT, ids=[s[3] for s in STRICT])
 

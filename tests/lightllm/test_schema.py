@@ -86,7 +86,7 @@ def test_a_reference_to_a_place_and_to_an_anchor() -> None:
         },
     }
     found = cleaned(schema)["properties"]
-    assert found == {key: {"type": "integer"} for key in "abcd"}
+    assert found == {name: {"type": "integer"} for name in "abcd"}
     assert ("s.$id", "dropped") in losses(schema)
 
 

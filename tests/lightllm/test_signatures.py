@@ -11,7 +11,7 @@ from ccproxy.lightllm.ir.parts import Signature
 from ccproxy.lightllm.signatures import unwrap, wrap
 
 
-@given(st.text(), st.text(min_size=1), st.sampled_from(["here", "next"]))
+@given(st.text(), st.text(min_size=1), st.sampled_from(["here", "next", "whole"]))
 def test_there_and_back_byte_for_byte(value: str, origin: str, place: str) -> None:
     signature = Signature(value, origin)
     text = wrap(signature, "native", place)  # type: ignore[arg-type]

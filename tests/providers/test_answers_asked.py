@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ccproxy.providers.answers.asked import Asked, Tool, read
@@ -195,5 +195,9 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(sorted(ANSWERED)), st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=5))
+@example("openai_responses", {"input": [{"type": []}]})
+@example("anthropic", {"tools": [{"type": [], "name": "x"}]})
+@example("gemini", {"contents": [{"role": []}]})
+@example("anthropic", {"tools": [{"name": "x", "input_schema": {"anyOf": [{"type": []}]}}]})
 def test_no_shape_is_too_odd(dialect: str, body: dict) -> None:
     assert isinstance(read(dialect, body), Asked)

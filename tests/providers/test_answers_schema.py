@@ -33,6 +33,7 @@ JSON = st.recursive(
         ({"type": "boolean"}, False),
         ({"type": "null"}, None),
         ({"type": ["null", "integer"]}, 1),
+        ({"anyOf": [{"type": []}, {"type": "string"}]}, None),
         ({"enum": ["b", "a"]}, "b"),
         ({"const": 7}, 7),
         ({"type": "string", "default": "d"}, "d"),

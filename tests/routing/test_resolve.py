@@ -137,6 +137,11 @@ DEMO = "https://demo.invalid"
             f"{VERTEX_PROJECT}/publishers/anthropic/models/claude-x@1:streamRawPredict",
             f"{VERTEX}/anthropic/models/claude-x@1:streamRawPredict",
         ),
+        (
+            "claude_vertex",
+            f"{VERTEX_PROJECT}/publishers/anthropic/models/count-tokens:rawPredict",
+            f"{VERTEX}/anthropic/models/count-tokens:rawPredict",
+        ),
         ("demo", "/v1/messages?a=1", f"{DEMO}/v1/messages?a=1"),
         ("demo", "/v1/responses", f"{DEMO}/v1/responses"),
         ("demo", "/v1internal:generateContent", f"{DEMO}/v1internal:generateContent"),
@@ -153,6 +158,7 @@ DEMO = "https://demo.invalid"
         ("openai", "/v1/files/f%20x/content?a", f"{OPENAI}/v1/files/f%20x/content?a"),
         ("openai", "/v1/batches", f"{OPENAI}/v1/batches"),
         ("openrouter", "/v1/models/m", "https://openrouter.ai/api/v1/models/m"),
+        ("openrouter", "/v1/messages", "https://openrouter.ai/api/v1/messages"),
         ("openrouter", "/v1/responses", "https://openrouter.ai/api/v1/responses"),
         ("local", "/v1/embeddings?a=1", "http://localhost:11434/v1/embeddings?a=1"),
         ("deployment", "/v1/embeddings", f"{AZURE}/openai/deployments/d/embeddings?api-version=9"),
@@ -267,6 +273,7 @@ def test_without_a_sentinel_the_default_upstream_with_the_clients_credential(tar
             501,
             "speaks anthropic",
         ),
+        ("/v1/messages", {"sentinel": "claude_vertex"}, NotSupported, 501, "speaks plain anthropic"),
         ("/backend-api/x", {}, NoRoute, 404, "default_upstreams.codex is null"),
         ("/v1/messages", {"defaults": {}}, NoRoute, 404, "default_upstreams.anthropic is null"),
         ("/unknown", {}, NoRoute, 404, "no dialect.*sentinel key"),
@@ -353,12 +360,32 @@ def test_a_passthrough_rule_ends_the_search_and_leaves_the_request_as_it_is() ->
         ("gemini", "/v1beta/models/g:countTokens", "/v1beta/models/new/one:countTokens", False),
         ("gemini", "/v1beta/tunedModels/t:generateContent", "/v1beta/models/new/one:generateContent", False),
         ("demo", "/v1beta/models/g%2Fx:generateContent", "/v1beta/models/new/one:generateContent", False),
+        (
+            "claude_vertex",
+            f"{VERTEX_PROJECT}/publishers/anthropic/models/c:rawPredict",
+            "/v1/projects/mine/locations/eu/publishers/anthropic/models/new/one:rawPredict",
+            False,
+        ),
+        (
+            "claude_vertex",
+            f"{VERTEX_PROJECT}/publishers/anthropic/models/count-tokens:rawPredict",
+            "/v1/projects/mine/locations/eu/publishers/anthropic/models/count-tokens:rawPredict",
+            True,
+        ),
     ],
 )
 def test_a_rules_model_goes_where_the_model_stands(provider: str, target: str, path: str, in_body: bool) -> None:
-    found = route(target, rules=[TransformRule(dest_provider=provider, dest_model="new/one")])
+    rules = [TransformRule(dest_provider=provider, dest_model="new/one")]
+    found = route(target, rules=rules, model="old" if in_body else "")
     assert found.target == path.encode()
     assert found.model == ("new/one" if in_body else "")
+
+
+@pytest.mark.parametrize("target", ["/v1/messages/batches", "/api/event_logging/batch", "/v1/messages/count_tokens"])
+@pytest.mark.parametrize("named", ["", "m"])
+def test_a_rules_model_is_not_added_to_what_names_none(target: str, named: str) -> None:
+    rules = [TransformRule(dest_provider="anthropic", dest_model="new")]
+    assert route(target, rules=rules, model=named).model == ("new" if named else "")
 
 
 @pytest.mark.parametrize(

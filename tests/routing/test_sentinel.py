@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote_to_bytes
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy.errors import BadRequest
 from ccproxy.exchange.http import Headers
-from ccproxy.routing.sentinel import CREDENTIAL_NAMES, Presented, presented, strip_credentials, strip_key
+from ccproxy.routing.sentinel import CREDENTIAL_NAMES, PREFIX, Presented, presented, strip_credentials, strip_key
 
 S = "sk-ant-oat-ccproxy-"
 
@@ -92,19 +94,44 @@ def test_two_providers_cannot_be_meant() -> None:
         (head(("Authorization", "Bearer a"), ("x-api-key", "b")), b"key=c%2F", ("b", "a", "c/")),
         (head(), b"key=own-key", ("own-key",)),
         (head(("x-api-key", "sk-ant-oat01-login")), b"", ("sk-ant-oat01-login",)),
-        (head(("x-api-key", "prefix-sk-ant-oat-ccproxy-p")), b"", ("prefix-sk-ant-oat-ccproxy-p",)),
         (head(("x-api-key", "ä")), b"", ("Ã¤",)),
         # nothing that could be one
         (head(("x-api-key", "")), b"key=", ()),
         (head(("authorization", "Bearer")), b"", ()),
         (head(("authorization", " bearer ")), b"", ()),
-        (head(("content-type", "x"), ("x-key", f"{S}p")), b"monkey=1&xkey=2&key", ()),
+        (head(("content-type", "x"), ("x-key", "k")), b"monkey=1&xkey=2&key", ()),
+        (head(("x-ccproxy-key", f"{S}p")), b"", ()),
     ],
 )
 def test_the_clients_own_credential(headers: Headers, query: bytes, secrets: tuple[str, ...]) -> None:
     found = presented(headers, query)
     assert found == Presented(None, "", secrets)
     assert found.own_credential == bool(secrets)
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        (head(("X-Token", f"{S}p.team.key")), b""),
+        (head(("cookie", f"a=1; session={S}p.team.key; b=2")), b""),
+        (head(("x-api-key", f'my "{S}p.team.key"')), b""),
+        (head(), f"api_key={S}p.team.key&a=1".encode()),
+        (head(), b"a=1&k=sk%2Dant-oat-ccproxy-p.team%2Ekey"),
+        (head(("X-Token", f"{S}p.team.key"), ("X-Other", f"{S}other")), b""),
+    ],
+)
+def test_elsewhere_in_the_head_it_counts_too_since_it_must_not_leave(headers: Headers, query: bytes) -> None:
+    found = presented(headers, query)
+    assert (found.sentinel, found.client_key) == ("p", "team.key")
+    assert "team.key" in found.secrets
+    assert S.encode() not in b"".join(value for _, value in strip_credentials(headers)) + unquote_to_bytes(
+        strip_key(query)
+    )
+
+
+def test_one_in_its_place_stands_above_one_elsewhere() -> None:
+    headers = head(("X-Token", f"{S}other"), ("x-api-key", f"{S}p"))
+    assert presented(headers, f"a={S}another".encode()) == Presented("p", "", ())
 
 
 def test_a_sentinel_without_a_name_is_still_one() -> None:
@@ -136,7 +163,7 @@ def test_strip_key_leaves_all_else(parts: list[bytes]) -> None:
 
 @given(st.binary(max_size=40))
 def test_strip_key_leaves_any_other_bytes(query: bytes) -> None:
-    assert strip_key(query) == query or b"key=" in query
+    assert strip_key(query) == query or b"key=" in query or PREFIX in unquote_to_bytes(query)
 
 
 def test_strip_credentials_leaves_all_else_in_its_place() -> None:

@@ -209,3 +209,57 @@ def test_no_secret_survives_in_its_header(name: str, secret: str) -> None:
 @given(st.text(string.ascii_letters + string.digits, min_size=8), st.text(), st.text())
 def test_no_known_secret_survives_in_text(secret: str, before: str, after: str) -> None:
     assert secret not in redact_text(f"{before}{secret}{after}", [secret])
+
+
+fragments = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "Authorization: ",
+                "cookie=",
+                "my_secret: ",
+                "PASSWORD=",
+                "api-key ",
+                "token: ",
+                "Bearer ",
+                "basic ",
+                "?key=",
+            ),
+            *(
+                "&a=",
+                ";code=",
+                "#t=",
+                "https://me:pw@h/",
+                "sk-",
+                "AIza",
+                "ya29.",
+                "1//0",
+                "xai-",
+                "pplx_",
+                "gsk-",
+                "hf_",
+            ),
+            *(
+                "sess-",
+                "rk_",
+                "ghp_",
+                "github_pat_",
+                "AKIA",
+                "ASIA",
+                "eyJ",
+                ".",
+                "=",
+                ": ",
+                " ",
+                "abcdef0123456789ABCDEF01",
+            ),
+            *("ABCDEFGHIJ012345", "POST", "/v1/messages", "\n"),
+        ]
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(fragments | st.text(st.characters(codec="ascii")))
+def test_the_quick_look_misses_nothing(text: str) -> None:
+    assert f"é {redact_text(text)}" == redact_text(f"é {text}"), "the quick look is for ASCII text only"

@@ -189,9 +189,9 @@ def _provided(launch: Launch, client: Client | None, family: Family, keys: Itera
 
 def _choose(family: Family, offers: Sequence[Offer]) -> str | None:
     for dialect in family.dialects:
-        for offer in offers:
-            if dialect in offer.dialects:
-                return offer.name
+        if speaking := [offer for offer in offers if dialect in offer.dialects]:
+            # One that speaks it beside an API of another family comes after those whose own it is.
+            return min(speaking, key=lambda offer: offer.dialects[0] not in family.dialects).name
     return next((offer.name for offer in offers if not offer.dialects), None)
 
 

@@ -15,8 +15,6 @@ be journaled is waited for until the database has it.
 A store that fails is off: flows are dropped, callers released at once, `problem` says why. It is tried again after a
 pause that doubles from time to time; what was journaled before is brought in first. A file that was deleted or replaced
 under the proxy is begun anew without losing the batch at hand.
-
-(Longer than most files: both sides of the hand-over stand here, because each relies on what the other may do.)
 """
 
 from __future__ import annotations
@@ -45,11 +43,11 @@ from ccproxy.util.clock import Clock
 
 _log = logging.getLogger(__name__)
 
-#: A batch goes to the writer after so many seconds, or as soon as it is so large. After a batch of many flows the next one
-#: gathers longer: the price of a batch (changes of threads above all) is shared by more of them.
+#: A batch goes to the writer after so many seconds, or as soon as it is so large. While flows come at a high rate (per
+#: second) they gather so many times longer: the price of a batch (changes of threads above all) is shared by more.
 _GATHER_SECONDS = 0.02
-_MANY_FLOWS = 64
-_LONGER = 5
+_HIGH_RATE = 500
+_LONGER = 25
 _MAX_BATCH_FLOWS = 1024
 _MAX_BATCH_BYTES = 16 * 1024 * 1024
 #: Larger flows are journaled by the helper thread.
@@ -147,7 +145,7 @@ class SqliteStore:
         self._stored = self._dropped = 0
         self._gathered = _Batch()
         self._segment: Segment | None = None  # where flows that gather are journaled; the last one of `_gathered`
-        self._busy = False
+        self._period = gather_seconds  # how long the batch gathers that comes next
         self._closed = False
         self._accepting = True
         self._overflowing = False
@@ -254,7 +252,7 @@ class SqliteStore:
         if item.future is not None or len(gathered.items) >= _MAX_BATCH_FLOWS or gathered.size >= _MAX_BATCH_BYTES:
             self._hand_over()
         elif len(gathered.items) == 1:
-            loop.call_later(self._gather_seconds * (_LONGER if self._busy else 1), self._due, gathered)
+            loop.call_later(self._period, self._due, gathered)
 
     def _due(self, gathered: _Batch) -> None:
         with self._lock:
@@ -266,7 +264,9 @@ class SqliteStore:
         batch = self._gathered
         if batch.items or batch.waiters:
             self._gathered, self._segment = _Batch(), None
-            self._busy = len(batch.items) >= _MANY_FLOWS
+            full = len(batch.items) >= _MAX_BATCH_FLOWS or batch.size >= _MAX_BATCH_BYTES
+            busy = full or len(batch.items) >= _HIGH_RATE * self._period
+            self._period = self._gather_seconds * (_LONGER if busy else 1)
             self._queue.put(batch)
 
     def _journal_apart(self, item: _Item, scrubber: Scrubber, future: asyncio.Future[bool]) -> None:

@@ -55,7 +55,7 @@ def adapt(request: Request, dialect: str, target: Target, capabilities: Capabili
     parts = PartAdapter(dialect, crossing, target.origin or dialect, capabilities, names, ledger)
     if request.system:
         changes["system"] = parts.all(request.system, "system")
-    changes["messages"] = _messages(request, parts, capabilities, ledger)
+    changes["messages"] = _messages(request, crossing, parts, capabilities, ledger)
     tools = _tools(request, dialect, crossing, capabilities, names, ledger)
     changes["tools"] = tools
     if not capabilities.namespaces:
@@ -127,7 +127,7 @@ def _kind(tool: FunctionTool | CustomTool) -> Kind:
 
 
 def _messages(
-    request: Request, parts: PartAdapter, capabilities: Capabilities, ledger: LossLedger
+    request: Request, crossing: bool, parts: PartAdapter, capabilities: Capabilities, ledger: LossLedger
 ) -> tuple[Message, ...]:
     messages: list[Message] = []
     leading = True
@@ -142,7 +142,7 @@ def _messages(
             )
             text = "\n\n".join(part.text for part in changed.parts if isinstance(part, Text))
             changed = Message("user", (Text(f"<system>\n{text}\n</system>"),))
-        if not capabilities.result_media and message.role == "user":
+        if crossing and not capabilities.result_media and message.role == "user":
             messages += _media_after_results(changed, path, ledger)
         else:
             messages.append(changed)
@@ -330,7 +330,8 @@ def _knobs(
             "output.schema", "the target cannot bind its answer to a schema", output.name or None, "json" if capabilities.json_mode else None
         )  # fmt: skip
         output = replace(output, form="json", schema=None)
-    if request.dialect != changes.get("dialect", request.dialect):
+    crossing = request.dialect != changes.get("dialect", request.dialect)
+    if crossing:
         output = _schema_of_output(output, capabilities, ledger)
     if output.form == "json" and not capabilities.json_mode:
         ledger.dropped("output.form", "the target has no JSON mode", "json")
@@ -343,7 +344,7 @@ def _knobs(
     if not capabilities.reasoning and (reasoning.mode not in ("", "off") or reasoning.effort):
         ledger.dropped("reasoning", "the target's model does not think on demand", reasoning.effort or reasoning.mode)
         changes["reasoning"] = type(reasoning)()
-    if request.cache is not None and not capabilities.cache_marks:
+    if request.cache is not None and crossing and not capabilities.cache_marks:
         ledger.dropped("cache_control", "the target has no cache marks", request.cache.ttl or None)
         changes["cache"] = None
     if request.cache_key and not capabilities.cache_key:

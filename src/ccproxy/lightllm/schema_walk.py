@@ -176,7 +176,7 @@ class Walk:
                 out["anyOf"] = [*out["anyOf"], {"type": "null"}]
             elif type(out.get("enum")) is list and out["enum"]:
                 kinds = dict.fromkeys(map(json_type, out["enum"]))
-                names = [*kinds, "null"]
+                names = list(dict.fromkeys([*kinds, "null"]))
         if "type" in out or names:
             if names:
                 out["type"] = names[0] if len(names) == 1 else names

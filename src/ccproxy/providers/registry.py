@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 from ccproxy.auth.base import CredentialSource
 from ccproxy.errors import ConfigError
@@ -21,11 +21,20 @@ _MAINS = ("/chat/completions", "/responses", "/messages", "/models/{model}:{acti
 
 @cache
 def provider_types() -> Mapping[str, ProviderType]:
-    """Every provider type by name. Each module in `kinds/` defines `TYPES`."""
+    """Every provider type by name."""
+    return types_in(kinds)
+
+
+def types_in(package: ModuleType) -> Mapping[str, ProviderType]:
+    """The provider types of a package by name: each of its modules defines `TYPES`. Raises ConfigError if one does
+    not, or if two types have one name."""
     found: dict[str, ProviderType] = {}
-    for info in sorted(pkgutil.iter_modules(kinds.__path__), key=lambda info: info.name):
-        module = importlib.import_module(f"{kinds.__name__}.{info.name}")
-        for kind in module.TYPES:
+    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        declared: tuple[ProviderType, ...] | None = getattr(module, "TYPES", None)
+        if declared is None:
+            raise ConfigError(f"{module.__name__} defines no TYPES")
+        for kind in declared:
             if kind.name in found:
                 raise ConfigError(f"provider type {kind.name!r} is defined twice")
             found[kind.name] = kind

@@ -26,7 +26,7 @@ class Operation:
         canonical: the path in the documented form, percent-encoding untouched.
         rest: `canonical` without its version segment (`/messages/count_tokens`): what follows a provider's base.
         model: the model named in the path (Gemini, Vertex), decoded, or "".
-        segment: the same as it stands in the path, or "" where it is not under `/models/`.
+        segment: what stands for it in the path, or "" where that is not under `/models/`.
         action: the method after the colon (Gemini, Vertex), or "".
         upstream: which of `gateway.default_upstreams` serves it, or "" if none can.
     """
@@ -201,7 +201,7 @@ def _model_action(version: str, rest: str, query: bytes, headers: Headers) -> Op
     if action in _RAW_PREDICT and parent.endswith("/publishers/anthropic"):
         # Claude on Vertex AI: a Messages body, without the model that stands in the path.
         if model == "count-tokens":
-            return Operation("anthropic", "count_tokens", canonical, rest, action=action)
+            return Operation("anthropic", "count_tokens", canonical, rest, segment=own, action=action)
         return Operation("anthropic", "messages", canonical, rest, model, own, action)
     if parent and not vertex:
         rest = rest[place:]

@@ -130,7 +130,7 @@ class Router:
             host=provider.host,
             port=provider.port,
             target=_target(_path(provider, operation, model), provider.query, facts),
-            model="" if operation.model else model,
+            model=model if _in_body(facts) else "",
         )
 
     def _by_default(self, facts: Facts, reason: str) -> Route:
@@ -188,13 +188,23 @@ def _check_form(provider: Provider, operation: Operation, reason: str) -> None:
         )
     if provider.type.in_process:
         return
-    if operation.dialect == "anthropic" and operation.action and "{action}" not in provider.path:
+    asks = operation.generates or operation.name == "count_tokens"
+    in_path, wants_path = bool(operation.action), "{action}" in provider.path
+    if operation.dialect == "anthropic" and asks and in_path and not wants_path:
         raise refusal("anthropic in the form of Vertex AI", "the plain one", "use the client without Vertex AI")
+    if operation.dialect == "anthropic" and asks and wants_path and not in_path:
+        raise refusal("plain anthropic", "the form of Vertex AI", "use the client in its Vertex AI mode")
     wrapped, wraps = operation.upstream == "code_assist", _CODE_ASSIST in provider.path
     if wrapped and not wraps:
         raise refusal("gemini in the form of Code Assist", "the plain one", "use the client with an API key")
     if wraps and not wrapped and operation.dialect == "gemini" and operation.action:
         raise refusal("plain gemini", "the form of Code Assist", "choose a provider without /v1internal in its path")
+
+
+def _in_body(facts: Facts) -> bool:
+    """Whether the body is where the model stands: not if it is in the path, nor if nothing names one (a list of
+    batches, telemetry), where it must not be added."""
+    return not facts.operation.model and (facts.operation.generates or bool(facts.model))
 
 
 def _speaks(provider: Provider, operation: Operation) -> bool:
@@ -209,9 +219,9 @@ def _path(provider: Provider, operation: Operation, model: str) -> str:
     """The path at the provider: its own for the main operation; every other operation is found beside it."""
     if not provider.type.in_process and _is_main(provider, operation, model):
         path = provider.path.replace("{action}", operation.action)
-        return path.replace("{model}", _quoted(model) if model else operation.segment)
+        return path.replace("{model}", _quoted(model) if model and operation.model else operation.segment)
     path = operation.canonical if provider.type.in_process else _beside(provider, operation)
-    if model and operation.segment:
+    if model and operation.model and operation.segment:
         named = f"{operation.segment}:{operation.action}"
         path = f"{path.removesuffix(named)}{_quoted(model)}:{operation.action}"
     return path

@@ -6,6 +6,7 @@ gateway asks for a client key, the key may follow the name after a dot: `sk-ant-
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -20,6 +21,10 @@ CREDENTIAL_FIELDS = (b"x-api-key", b"authorization", b"x-goog-api-key", b"api-ke
 #: Every field that says who asks; none of them goes to a provider that has a credential of its own.
 CREDENTIAL_NAMES = frozenset({*CREDENTIAL_FIELDS, b"cookie", b"x-goog-user-project", b"chatgpt-account-id"})
 _KEY = b"key="
+#: A sentinel among other text.
+_SENTINEL = re.compile(re.escape(PREFIX) + rb"[\w-]*(?:\.[^\s\"'&,;]+)?")
+#: Header fields that never leave.
+_INTERNAL = b"x-ccproxy-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,14 @@ class Presented:
 
 
 def presented(headers: Headers, query: bytes) -> Presented:
-    """Looks in every place a credential can stand. Raises BadRequest when two sentinels name different providers."""
+    """Looks in every place a credential can stand; a sentinel counts also elsewhere in the head, if there is none in
+    such a place. Raises BadRequest when two sentinels name different providers."""
     values = [_bare(value) for field in CREDENTIAL_FIELDS for value in headers.all(field)]
     values += [unquote_to_bytes(part[len(_KEY) :]) for part in query.split(b"&") if part.startswith(_KEY)]
     names: dict[str, str] = {}
     secrets: list[str] = []
+    if not any(value.startswith(PREFIX) for value in values) and (stray := _stray(headers, query)):
+        values.append(stray)
     for value in values:
         if value.startswith(PREFIX):
             name, _, key = value[len(PREFIX) :].decode("latin-1").partition(".")
@@ -60,6 +68,18 @@ def presented(headers: Headers, query: bytes) -> Presented:
         raise BadRequest(f"the request holds sentinel keys of several providers: {', '.join(sorted(names))}")
     sentinel = next(iter(names), None)
     return Presented(sentinel, names.get(sentinel, "") if sentinel is not None else "", tuple(secrets))
+
+
+def _stray(headers: Headers, query: bytes) -> bytes:
+    """The first sentinel that stands where no credential is looked for, or b"". Passed over, it would go on to an
+    upstream, and a client key with it."""
+    for name, value in headers:
+        if PREFIX in value and not name.lower().startswith(_INTERNAL):
+            break
+    else:
+        value = unquote_to_bytes(query)
+    found = _SENTINEL.search(value)
+    return found[0] if found else b""
 
 
 def strip_credentials(headers: Headers) -> Headers:

@@ -179,14 +179,18 @@ def test_tools_and_choice() -> None:
     assert body["tools"][0] == {
         "name": "a_b",
         "description": "Does.",
-        "input_schema": {"type": "object", "properties": {}},
+        "input_schema": {"type": "object", "properties": {}, "additionalProperties": False},
         "strict": True,
     }
     assert body["tools"][1]["input_schema"] == {"type": "object", "properties": {}}
     assert body["tools"][2]["input_schema"]["required"] == ["input"]
     assert body["tools"][3] == {"type": "web_search_20250305", "name": "web_search"}
     assert body["tool_choice"] == {"type": "any", "disable_parallel_tool_use": True}
-    assert losses == {"tools[3].settings": "dropped", "tools[4].image_generation": "dropped"}
+    assert losses == {
+        "tools[0].schema.additionalProperties": "approximated",
+        "tools[3].settings": "dropped",
+        "tools[4].image_generation": "dropped",
+    }
     assert write(tools=(FunctionTool("f"),), parallel_tools=True)[0]["tool_choice"] == {
         "type": "auto",
         "disable_parallel_tool_use": False,
@@ -199,10 +203,15 @@ def test_structured_output() -> None:
     assert body["output_config"] == {
         "format": {
             "type": "json_schema",
-            "schema": {"type": "object", "title": "answer", "description": "An answer."},
+            "schema": {
+                "type": "object",
+                "additionalProperties": False,
+                "title": "answer",
+                "description": "An answer.",
+            },
         }
     }
-    assert losses == {"output.strict": "approximated"}
+    assert losses == {"output.strict": "approximated", "output.schema.additionalProperties": "approximated"}
     assert write(output=Output("json"))[1] == {"output.form": "dropped"}
 
 

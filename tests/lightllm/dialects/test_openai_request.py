@@ -265,7 +265,9 @@ def test_marks_stay_behind_unless_the_server_takes_them() -> None:
     assert "cache_control" not in json.dumps(body)
     assert list(losses.values()) == ["dropped", "dropped"]
     tools = (FunctionTool("f", cache=CacheMark()),)
-    body, losses = write(to(cache_marks=True), messages=(marked,), tools=tools)
+    body, losses = write(to(cache_marks=True), messages=(marked,), tools=tools, cache=CacheMark("5m"))
+    assert body["cache_control"] == {"type": "ephemeral", "ttl": "5m"}
+    assert read(cache_control={"type": "ephemeral"}).cache == CacheMark()
     assert [part["cache_control"] for part in body["messages"][0]["content"]] == [
         {"type": "ephemeral", "ttl": "1h"},
         {"type": "ephemeral"},

@@ -6,8 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 from hypothesis import given, settings
+from openai import OpenAI
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types import Model as SdkModel
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -15,12 +18,13 @@ from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
     CompletionCreateParamsStreaming,
 )
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from ccproxy.errors import Untranslatable
 from ccproxy.lightllm.dialect import Frame, ModelInfo, Target
 from ccproxy.lightllm.dialects.openai.listings import model_object
-from ccproxy.lightllm.ir.events import Event, Stop
+from ccproxy.lightllm.errors import ErrorInfo
+from ccproxy.lightllm.ir.events import Event, Failed, PartStart, Start, Stop, TextDelta
 from ccproxy.lightllm.ir.parts import (
     Audio,
     Citation,
@@ -36,7 +40,7 @@ from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, Message, Outpu
 from ccproxy.lightllm.ir.response import Response, unfold
 from ccproxy.lightllm.ir.usage import Usage
 
-from ..kit import REGISTRY, Case, cases, checked, collected, decode_stream, encode_frames, essence
+from ..kit import REGISTRY, Case, cases, checked, collected, decode_stream, encode_frames, encode_stream, essence
 from ..strategies import responses
 from ..test_cases import ids, request_of
 
@@ -194,3 +198,100 @@ def test_the_sdks_types_accept_all_that_can_be_asked_for() -> None:
 def test_the_sdk_reads_a_model() -> None:
     model = SdkModel.model_validate(model_object(ModelInfo("m", "M", "mine", 1_700_000_000)), strict=True)
     assert (model.id, model.owned_by, model.created) == ("m", "mine", 1_700_000_000)
+
+
+# The client itself, over a transport that gives it our bytes
+
+
+def client(body: bytes, status: int = 200, content_type: str = "application/json") -> OpenAI:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(status, headers={"content-type": content_type}, content=body)
+
+    return OpenAI(
+        api_key="sk-test",
+        base_url="http://127.0.0.1:1/v1",
+        max_retries=0,
+        http_client=httpx2.Client(transport=httpx2.MockTransport(answer)),
+    )
+
+
+USER: Any = [{"role": "user", "content": "hi"}]
+
+
+def test_the_clients_stream_helper_reads_an_answer() -> None:
+    events = list(
+        unfold(
+            Response(
+                "r",
+                "m",
+                (Thinking("hm"), Text("hello"), ToolCall("c", "f", '{"x": 1}'), ToolCall("d", "g")),
+                Stop("tool_use"),
+                usage=Usage(2, 3),
+                dialect="anthropic",
+            )
+        )
+    )
+    raw = encode_stream(OPENAI, events)
+    with (
+        client(raw, content_type="text/event-stream") as sdk,
+        sdk.chat.completions.stream(model="m", messages=USER) as s,
+    ):
+        texts = [event.delta for event in s if event.type == "content.delta"]
+        final = s.get_final_completion()
+    assert "".join(texts) == "hello"
+    assert calls_of(final.choices[0].message) == [("c", "f", '{"x": 1}'), ("d", "g", "")]
+    assert final.choices[0].finish_reason == "tool_calls"
+    assert final.usage is not None
+    assert final.usage.total_tokens == 5
+
+
+def test_the_client_raises_what_fails_in_a_stream() -> None:
+    events: list[Event] = [
+        Start("r", "m"),
+        PartStart(0, Text("")),
+        TextDelta("half"),
+        Failed(ErrorInfo("overloaded", "too busy")),
+    ]
+    raw = encode_stream(OPENAI, events)
+    with client(raw, content_type="text/event-stream") as sdk:
+        stream = sdk.chat.completions.create(model="m", messages=USER, stream=True)
+        seen: list[Any] = []
+        with pytest.raises(openai.APIError, match="too busy") as caught:
+            seen.extend(stream)
+    assert caught.value.code == "server_is_overloaded"
+    assert [chunk.choices[0].delta.content for chunk in seen] == ["", "half"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("invalid_request", openai.BadRequestError),
+        ("authentication", openai.AuthenticationError),
+        ("permission", openai.PermissionDeniedError),
+        ("not_found", openai.NotFoundError),
+        ("conflict", openai.ConflictError),
+        ("rate_limit", openai.RateLimitError),
+        ("quota", openai.RateLimitError),
+        ("overloaded", openai.InternalServerError),
+    ],
+)
+def test_the_client_raises_its_own_error_for_each_kind(kind: Any, error: type[Exception]) -> None:
+    status, body = OPENAI.encode_error(ErrorInfo(kind, "the reason"))
+    with client(body, status) as sdk, pytest.raises(error, match="the reason"):
+        sdk.chat.completions.create(model="m", messages=USER)
+
+
+def test_the_client_parses_structured_output() -> None:
+    class Answer(BaseModel):
+        n: int
+
+    events = list(unfold(Response("r", "m", (Text('{"n": 1}'),), Stop("end"), usage=Usage(1, 1))))
+    with client(collected(OPENAI, events)) as sdk:
+        completion = sdk.chat.completions.parse(model="m", messages=USER, response_format=Answer)
+    assert completion.choices[0].message.parsed == Answer(n=1)
+    cut_short = list(unfold(Response("r", "m", (Text('{"n": '),), Stop("max_tokens"), usage=Usage(1, 1))))
+    with client(collected(OPENAI, cut_short)) as sdk, pytest.raises(openai.LengthFinishReasonError):
+        sdk.chat.completions.parse(model="m", messages=USER, response_format=Answer)
+    filtered = list(unfold(Response("r", "m", (Text("no"),), Stop("refusal"), usage=Usage(1, 1), dialect="anthropic")))
+    with client(collected(OPENAI, filtered)) as sdk, pytest.raises(openai.ContentFilterFinishReasonError):
+        sdk.chat.completions.parse(model="m", messages=USER, response_format=Answer)

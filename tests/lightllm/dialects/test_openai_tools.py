@@ -9,7 +9,6 @@ import pytest
 
 from ccproxy.lightllm.dialect import Target
 from ccproxy.lightllm.dialects.openai.dialect import COMPATIBLE
-from ccproxy.lightllm.dialects.openai.tools import plain_object
 from ccproxy.lightllm.ir.parts import Text
 from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Message, Request, Tool, ToolChoice
 
@@ -34,7 +33,7 @@ def read(**fields: Any) -> Request:
 
 def test_definitions() -> None:
     body, losses = write(
-        FunctionTool("a.b", {"properties": {}}, "Does.", strict=True),
+        FunctionTool("a.b", {"type": "object", "properties": {}, "additionalProperties": False}, "Does.", strict=True),
         FunctionTool("c"),
         CustomTool("patch", "Patches.", "lark", "start: x"),
         HostedTool("other", "web_search", "web_search", {"type": "web_search"}),
@@ -46,7 +45,7 @@ def test_definitions() -> None:
             "function": {
                 "name": "a_b",
                 "description": "Does.",
-                "parameters": {"type": "object", "properties": {}},
+                "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
                 "strict": True,
             },
         },
@@ -146,43 +145,20 @@ def test_the_old_form() -> None:
         assert [loss.path for loss in encoded.losses] == ["max_tokens"]
 
 
-A, B = {"type": "string"}, {"type": "integer"}
-
-
-@pytest.mark.parametrize(
-    ("schema", "plain", "beyond"),
-    [
-        ({"type": "object", "properties": {"a": A}}, {"type": "object", "properties": {"a": A}}, []),
-        ({"properties": {"a": A}}, {"type": "object", "properties": {"a": A}}, []),
-        (
-            {"anyOf": [{"properties": {"a": A}, "required": ["a"]}, {"properties": {"b": B}, "required": ["a", "b"]}]},
-            {"type": "object", "properties": {"a": A, "b": B}, "required": ["a"]},
-            ["anyOf"],
-        ),
-        (
-            {"type": "object", "properties": {"c": A}, "required": ["c"], "oneOf": [{"required": ["x"]}, {"properties": {"b": B}}]},
-            {"type": "object", "properties": {"b": B, "c": A}, "required": ["c"]},
-            ["oneOf"],
-        ),
-        (
-            {"allOf": [{"properties": {"a": A}, "required": ["a"]}, {"properties": {"b": B}, "required": ["b"]}, True]},
-            {"type": "object", "properties": {"a": A, "b": B}, "required": ["a", "b"]},
-            ["allOf"],
-        ),
-        ({"enum": [{}], "not": {}, "anyOf": 5}, {"type": "object", "properties": {}}, ["anyOf", "enum", "not"]),
-    ],
-)  # fmt: skip
-def test_the_top_of_a_schema_is_a_plain_object(schema: Any, plain: Any, beyond: list[str]) -> None:
-    found, left = plain_object(schema)
-    assert found == plain
-    assert sorted(left) == beyond
-    assert plain_object(found) == (found, {})
-    if beyond:
-        body, losses = write(FunctionTool("f", schema, "Does."))
-        function = body["tools"][0]["function"]
-        assert function["parameters"] == plain
-        assert function["description"].startswith("Does.\n\nThe arguments must also match: {")
-        assert losses == {"tools[0].parameters": "approximated"}
+def test_a_schema_is_brought_within_what_openai_takes() -> None:
+    branches = [{"properties": {"a": {"type": "string"}}, "required": ["a"]}, {"properties": {"b": {}}}]
+    body, losses = write(FunctionTool("f", {"anyOf": branches}), FunctionTool("g", {"$ref": "#/x", "type": "object"}))
+    parameters = body["tools"][0]["function"]["parameters"]
+    assert (parameters["type"], set(parameters["properties"])) == ("object", {"a", "b"})
+    assert set(losses.values()) == {"approximated"}
+    # Strict schemas are narrower: one that is not within them binds no longer.
+    body, losses = write(FunctionTool("f", {"type": "object", "properties": {"a": {}}}, strict=True))
+    assert body["tools"][0]["function"]["strict"] is False
+    assert losses == {"tools[0].strict": "approximated"}
+    # The same dialect's own stay as they are.
+    body, losses = write(FunctionTool("f", {"anyOf": branches}, strict=True), dialect="openai")
+    assert body["tools"][0]["function"] == {"name": "f", "parameters": {"anyOf": branches}, "strict": True}
+    assert losses == {}
 
 
 def test_extras_of_definitions_come_back() -> None:

@@ -75,7 +75,7 @@ def _anthropic(body: Json, model: str, stream: bool) -> Asked:
         tools=tuple(
             Tool(_text(tool.get("name")), tool.get("input_schema"))
             for tool in _objects(body.get("tools"))
-            if tool.get("type") in {None, "custom"} and tool.get("name")
+            if tool.get("type") in (None, "custom") and tool.get("name")
         ),
         choice=named.get(_text(choice.get("type")), "auto"),
         results=_results(_since(turns, _is_assistant), "tool_result"),
@@ -111,8 +111,8 @@ def _responses(body: Json, model: str, stream: bool) -> Asked:
     given = body.get("input")
     items = _objects(given)
     last = next((item for item in reversed(items) if item.get("role") == "user"), {})
-    outputs = {"function_call_output", "custom_tool_call_output"}
-    said = {"function_call", "custom_tool_call", "reasoning"}
+    outputs = ("function_call_output", "custom_tool_call_output")
+    said = ("function_call", "custom_tool_call", "reasoning")
     new = _since(items, lambda item: _is_assistant(item) or item.get("type") in said)
     results = [_joined(item.get("output")) for item in new if item.get("type") in outputs]
     return Asked(
@@ -139,7 +139,7 @@ def _gemini(body: Json, model: str, stream: bool) -> Asked:
         body = inner
     given = body.get("contents")
     turns: list[Json] = [{"parts": [{"text": given}]}] if isinstance(given, str) else _objects(given)
-    last = next((turn for turn in reversed(turns) if turn.get("role") in {None, "user"}), {})
+    last = next((turn for turn in reversed(turns) if turn.get("role") in (None, "user")), {})
     settings = _object(_either(body, "generationConfig"))
     calling = _object(_either(_object(_either(body, "toolConfig")), "functionCallingConfig"))
     allowed = _strings(_either(calling, "allowedFunctionNames"))

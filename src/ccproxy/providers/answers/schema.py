@@ -92,7 +92,7 @@ def _resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
 
 def _first_real(choices: list[Any]) -> Any:
     for choice in choices:
-        if not (isinstance(choice, dict) and choice.get("type") in {"null", "NULL"}):
+        if not (isinstance(choice, dict) and choice.get("type") in ("null", "NULL")):
             return choice
     return choices[0]
 

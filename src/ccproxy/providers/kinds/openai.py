@@ -1,4 +1,5 @@
-"""OpenAI, and the services that speak Chat Completions. OpenAI and OpenRouter serve Responses beside it."""
+"""OpenAI, and the services that speak Chat Completions. OpenAI serves Responses beside it, OpenRouter
+Responses and Anthropic's Messages."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ TYPES = (
     ),
     ProviderType(
         name="openrouter",
-        dialects=("openai", "openai_responses"),
+        dialects=("openai", "openai_responses", "anthropic"),
         host="openrouter.ai",
         path="/api/v1/chat/completions",
         main="/chat/completions",

@@ -15,6 +15,7 @@ from ccproxy.lightllm.dialects.anthropic.listings import (
 )
 from ccproxy.lightllm.dialects.anthropic.request import read_request, write_count_request, write_request
 from ccproxy.lightllm.dialects.anthropic.response import AnthropicDecoder, AnthropicEncoder, collect
+from ccproxy.lightllm.schema_rules import ANTHROPIC_STRICT, PLAIN_TOP
 
 CAPABILITIES = Capabilities(
     document_types=frozenset({"application/pdf", "text/*"}),
@@ -31,6 +32,9 @@ CAPABILITIES = Capabilities(
     budgets=True,
     adaptive=True,
     cache_marks=True,
+    schema=PLAIN_TOP,
+    strict_schema=ANTHROPIC_STRICT,
+    output_schema=ANTHROPIC_STRICT,
 )
 
 

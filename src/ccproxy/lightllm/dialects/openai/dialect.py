@@ -12,6 +12,7 @@ from ccproxy.lightllm.dialects.openai.encoder import OpenAIEncoder, collect
 from ccproxy.lightllm.dialects.openai.errors import decode_error, encode_error
 from ccproxy.lightllm.dialects.openai.listings import decode_models, encode_model, encode_models
 from ccproxy.lightllm.dialects.openai.request import read_request, write_request
+from ccproxy.lightllm.schema_rules import OPENAI_STRICT, PLAIN_TOP
 
 CAPABILITIES = Capabilities(
     image_detail=True,
@@ -22,6 +23,8 @@ CAPABILITIES = Capabilities(
     thinking="none",
     custom_tools=True,
     allowed_tools=True,
+    schema=PLAIN_TOP,
+    strict_schema=OPENAI_STRICT,
     sampling=frozenset({"temperature", "top_p", "frequency_penalty", "presence_penalty", "seed"}),
     max_stop=4,
     efforts=("minimal", "low", "medium", "high", "xhigh", "max"),

@@ -125,11 +125,14 @@ class OpenAIEncoder(BaseEncoder):
         return [self._delta({self._field: text})]
 
     def on_args(self, text: str) -> list[Frame]:
-        part = self.part
         if self._old:
             return [self._delta({"function_call": {"arguments": text}})] if self._calls == 1 else []
-        inner = {"custom": {"input": text}} if isinstance(part, ToolCall) and part.kind == "custom" else {"function": {"arguments": text}}  # fmt: skip
-        return [self._delta({"tool_calls": [{"index": self._calls - 1, **inner}]})]
+        entry: JsonObject = {"index": self._calls - 1}
+        if isinstance(self.part, ToolCall) and self.part.kind == "custom":
+            entry["custom"] = {"input": text}
+        else:
+            entry["function"] = {"arguments": text}
+        return [self._delta({"tool_calls": [entry]})]
 
     def on_signature(self, signature: Signature) -> list[Frame]:
         part = self.part
@@ -169,7 +172,8 @@ class OpenAIEncoder(BaseEncoder):
         if self._old and reason == "tool_calls":
             reason = "function_call"
         choice: JsonObject = {"index": 0, "delta": {}, "finish_reason": reason}
-        if own and stop.sequence:
+        if stop.sequence:
+            # Where vLLM and its like say it; OpenAI has no field for it.
             choice["stop_reason"] = stop.sequence
         choice |= {
             name.removeprefix(_CHOICE): value

@@ -12,10 +12,10 @@ import re
 
 from ccproxy.errors import BadRequest
 from ccproxy.lightllm.dialect import Capabilities, Target
-from ccproxy.lightllm.dialects.openai.read import read_messages
+from ccproxy.lightllm.dialects.openai.read import read_cache, read_messages
 from ccproxy.lightllm.dialects.openai.spelling import NAME, said, spelled
 from ccproxy.lightllm.dialects.openai.thinking import read_reasoning, write_reasoning
-from ccproxy.lightllm.dialects.openai.tools import read_tool_choice, read_tools, write_tools
+from ccproxy.lightllm.dialects.openai.tools import read_tool_choice, read_tools, write_cache, write_tools
 from ccproxy.lightllm.dialects.openai.write import MessageWriter
 from ccproxy.lightllm.fields import Fields, ShapeError
 from ccproxy.lightllm.ir.losses import LossLedger
@@ -76,6 +76,7 @@ def _read(fields: Fields, model: str, stream: bool | None) -> Request:
         stop=fields.texts("stop"),
         output=output,
         reasoning=read_reasoning(fields),
+        cache=read_cache(fields),
         cache_key=fields.text("prompt_cache_key"),
         stream=streams,
         include_usage=bool(wants_usage) if streams else None,
@@ -155,6 +156,8 @@ def write_request(request: Request, target: Target, capabilities: Capabilities, 
         body["metadata"] = request.metadata
     if request.state.store:
         body["store"] = True
+    if request.cache is not None:
+        body |= write_cache(request.cache)
     if request.cache_key:
         body["prompt_cache_key"] = request.cache_key
     body |= said(extras)

@@ -10,10 +10,6 @@ from ccproxy.lightllm.fields import Fields, ShapeError, as_object
 from ccproxy.lightllm.ir.losses import LossLedger
 from ccproxy.lightllm.ir.parts import CacheMark, JsonObject
 from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Request, Tool, ToolChoice
-from ccproxy.lightllm.jsontext import dumps_text
-
-#: What OpenAI does not take beside `type` at the top of a function's parameters.
-_NOT_ON_TOP = ("allOf", "anyOf", "oneOf", "not", "enum", "const")
 
 #: The request's field that stands for a tool: the search models' own search.
 SEARCH_OPTIONS = "web_search_options"
@@ -76,7 +72,7 @@ def write_tools(request: Request, ledger: LossLedger) -> JsonObject:
     for index, tool in enumerate(request.tools):
         match tool:
             case FunctionTool():
-                tools.append(_write_function(tool, f"tools[{index}]", ledger))
+                tools.append(_write_function(tool))
             case CustomTool():
                 tools.append(_write_custom(tool))
             case HostedTool() if SEARCH_OPTIONS in tool.raw and tool.dialect == NAME:
@@ -101,20 +97,12 @@ def write_tools(request: Request, ledger: LossLedger) -> JsonObject:
     return written
 
 
-def _write_function(tool: FunctionTool, path: str, ledger: LossLedger) -> JsonObject:
+def _write_function(tool: FunctionTool) -> JsonObject:
     function: JsonObject = {"name": tool.name}
-    description, parameters = tool.description, tool.schema
-    if parameters is not None:
-        parameters, beyond = plain_object(parameters)
-        if beyond:
-            ledger.approximated(
-                f"{path}.parameters", "OpenAI takes no alternatives at the top of a schema", sorted(beyond), "description"
-            )  # fmt: skip
-            description = f"{description}\n\nThe arguments must also match: {dumps_text(beyond)}".strip()
-    if description:
-        function["description"] = description
-    if parameters is not None:
-        function["parameters"] = parameters
+    if tool.description:
+        function["description"] = tool.description
+    if tool.schema is not None:
+        function["parameters"] = tool.schema
     if tool.strict is not None:
         function["strict"] = tool.strict
     written: JsonObject = {"type": "function", "function": function}
@@ -133,32 +121,6 @@ def _write_custom(tool: CustomTool) -> JsonObject:
     if tool.grammar:
         custom["format"] = {"type": "grammar", "grammar": {"definition": tool.grammar, "syntax": tool.syntax}}
     return {"type": "custom", "custom": custom | tool.extras}
-
-
-def plain_object(schema: JsonObject) -> tuple[JsonObject, JsonObject]:
-    """A schema whose top is a plain object, and what had to be left out of it. The properties of all alternatives are
-    offered; what every alternative demands is demanded."""
-    beyond = {name: schema[name] for name in _NOT_ON_TOP if name in schema}
-    if not beyond:
-        return (schema if "type" in schema else {"type": "object", **schema}), {}
-    plain = {name: value for name, value in schema.items() if name not in beyond}
-    properties: JsonObject = {}
-    required: list[str] = []
-    for name in ("allOf", "anyOf", "oneOf"):
-        given: Any = beyond.get(name)
-        branches = [branch for branch in given if type(branch) is dict] if type(given) is list else []
-        demands = [branch["required"] for branch in branches if type(branch.get("required")) is list]
-        for branch in branches:
-            properties |= branch["properties"] if type(branch.get("properties")) is dict else {}
-        if demands and (name == "allOf" or len(demands) == len(branches)):
-            words = [word for words in demands for word in words if type(word) is str]
-            required += [word for word in words if name == "allOf" or all(word in words for words in demands)]
-    own = plain.get("properties")
-    plain["properties"] = properties | (own if type(own) is dict else {})
-    own = plain.get("required")
-    if required:
-        plain["required"] = list(dict.fromkeys([*(own if type(own) is list else []), *required]))
-    return {"type": "object", **plain}, beyond
 
 
 def write_cache(mark: CacheMark) -> JsonObject:

@@ -1,0 +1,180 @@
+"""The clients, and the ways in which people use them: one table.
+
+A client is added by adding its package to package.json, its lines to `cases`, and, if it reads files with a tool of
+another name, that name to `play.READERS`. Every client does the same task without a terminal.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+TASK = "Use a tool to read the file needle.txt in the current directory and tell me its exact content. Do nothing else."
+
+SENTINEL = "sk-ant-oat-ccproxy-"
+#: The client's own key, the one that the configured providers use, and the token of a saved Claude login.
+OWN = "sk-own-0123456789abcdef0123456789"
+THEIRS = "sk-theirs-0123456789abcdef0123456789"
+LOGIN = "sk-ant-oat01-login-0123456789abcdef"
+
+#: For every client: no colours, no dialogue, nothing reported, nothing updated.
+QUIET = {
+    "LANG": "C.UTF-8",
+    "TERM": "dumb",
+    "NO_COLOR": "1",
+    "CI": "1",
+    "DO_NOT_TRACK": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "OPENCODE_DISABLE_AUTOUPDATE": "1",
+    "OPENCODE_DISABLE_MODELS_FETCH": "1",
+    "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+    "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
+}
+#: A provider that stays broken is to be given up soon.
+IMPATIENT = {"CLAUDE_CODE_MAX_RETRIES": "1"}
+
+_CLAUDE = ("-p", TASK, "--model", "claude-sonnet-4-5-20250929", "--allowedTools", "Read")
+_CODEX = ("exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", TASK)
+_CODEX_OLDER = ("exec", "-m", "gpt-5.1-codex", *_CODEX[1:])
+_GEMINI = ("-m", "gemini-2.5-flash", "--approval-mode", "yolo", "--skip-trust", "-p", TASK)
+_QWEN = ("--auth-type", "openai", "--approval-mode", "yolo", "-m", "gpt-4o", "-p", TASK)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way of using one client.
+
+    Attributes:
+        command: the name it is started by; `words` are its arguments.
+        env: its environment beside the common one; `files` are put into its home directory.
+        options: options of `ccproxy run`.
+        credential: what the provider must get: a field's value holds it.
+        note: words that `ccproxy run` must say on stderr.
+        websocket: the provider accepts upgrades.
+        errors: the statuses with which the provider shall fail. Where there are some, its answers are cut, too, and the
+            client is interrupted.
+    """
+
+    command: str
+    mode: str
+    words: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, object] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    credential: str = OWN
+    note: str = ""
+    websocket: bool = False
+    errors: tuple[int, ...] = ()
+
+
+def configuration(port: int, upstream: str) -> dict[str, object]:
+    """The proxy's configuration: every upstream is the stand-in, providers have a key of their own."""
+
+    def provider(kind: str) -> dict[str, object]:
+        return {"type": kind, "base_url": upstream, "auth": {"type": "command", "command": f"echo {THEIRS}"}}
+
+    dialects = ("anthropic", "openai", "gemini", "codex", "code_assist")
+    return {
+        "ccproxy": {
+            "port": port,
+            "gateway": {"default_upstreams": dict.fromkeys(dialects, upstream)},
+            "providers": {
+                "claude": provider("anthropic"),
+                "gpt": provider("openai"),
+                "responses": provider("openai_responses"),
+                "gemini": provider("gemini"),
+            },
+        }
+    }
+
+
+def cases() -> list[Case]:
+    """All of them, a client's together."""
+    return [*_claude(), *_codex(), *_gemini(), *_qwen(), *_opencode()]
+
+
+def _claude() -> list[Case]:
+    login = {
+        "accessToken": LOGIN,
+        "refreshToken": "sk-ant-ort01-login-0123456789abcdef",
+        "expiresAt": 4_102_444_800_000,
+        "scopes": ["user:inference", "user:profile"],
+        "subscriptionType": "max",
+    }
+    return [
+        Case("claude", "own key", _CLAUDE, {"ANTHROPIC_API_KEY": OWN}, errors=(429, 500, 529)),
+        Case("claude", "own token", _CLAUDE, {"ANTHROPIC_AUTH_TOKEN": OWN}),
+        Case("claude", "saved login", _CLAUDE, files={".claude/.credentials.json": {"claudeAiOauth": login}}, credential=LOGIN),
+        Case("claude", "sentinel", _CLAUDE, {"ANTHROPIC_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
+        Case("claude", "no key", _CLAUDE, credential=THEIRS, note="selects provider claude"),
+        Case("claude", "--provider", _CLAUDE, {"ANTHROPIC_API_KEY": OWN}, options=("--provider", "claude"), credential=THEIRS),
+    ]  # fmt: skip
+
+
+def _codex() -> list[Case]:
+    built_in = {"CODEX_API_KEY": OWN}
+    claims = {
+        "exp": 4_102_444_800,
+        "email": "someone@example.com",
+        "https://api.openai.com/auth": {"chatgpt_account_id": "account-1", "chatgpt_plan_type": "plus"},
+    }
+    tokens = {"id_token": _jwt(claims), "access_token": _jwt(claims), "refresh_token": "rt-0123456789", "account_id": "account-1"}  # fmt: skip
+    store = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": tokens, "last_refresh": "2099-01-01T00:00:00Z"}
+    return [
+        Case("codex", "own key, WebSocket", _CODEX, built_in, websocket=True, errors=(429, 500)),
+        Case("codex", "own key, older model", _CODEX_OLDER, built_in, websocket=True),
+        Case("codex", "own key, HTTP after 426", _CODEX, built_in, errors=(429, 500)),
+        Case("codex", "own provider", _CODEX_OLDER, {"OPENAI_API_KEY": OWN}, errors=(429, 500)),
+        Case("codex", "saved key", _CODEX, files={".codex/auth.json": {"OPENAI_API_KEY": OWN}}),
+        Case("codex", "saved login", _CODEX, files={".codex/auth.json": store}, credential=_jwt(claims)),
+        Case("codex", "sentinel", _CODEX, {"OPENAI_API_KEY": f"{SENTINEL}responses"}, credential=THEIRS),
+        Case("codex", "no key", _CODEX, credential=THEIRS, note="OPENAI_API_KEY selects provider"),
+    ]
+
+
+def _gemini() -> list[Case]:
+    # Without a terminal 0.61 needs to know the kind of login; it retries ten times unless told otherwise.
+    settings = {"security": {"auth": {"selectedType": "gemini-api-key"}}, "general": {"maxAttempts": 2}}
+    files = {".gemini/settings.json": settings}
+    return [
+        Case("gemini", "own key", _GEMINI, {"GEMINI_API_KEY": OWN}, files, errors=(429, 500)),
+        Case("gemini", "sentinel", _GEMINI, {"GEMINI_API_KEY": f"{SENTINEL}gemini"}, files, credential=THEIRS),
+        Case("gemini", "no key", _GEMINI, {}, files, credential=THEIRS, note="selects provider gemini"),
+    ]
+
+
+def _qwen() -> list[Case]:
+    # It waits out any 429 for minutes.
+    return [
+        Case("qwen", "own key", _QWEN, {"OPENAI_API_KEY": OWN}, errors=(400, 500)),
+        Case("qwen", "sentinel", _QWEN, {"OPENAI_API_KEY": f"{SENTINEL}gpt"}, credential=THEIRS),
+    ]
+
+
+def _opencode() -> list[Case]:
+    def words(model: str) -> tuple[str, ...]:
+        return ("run", "--model", model, TASK)
+
+    anthropic, openai, google = map(
+        words, ("anthropic/claude-sonnet-4-5-20250929", "openai/gpt-5.1", "google/gemini-2.5-flash")
+    )
+    return [
+        Case("opencode", "anthropic", anthropic, {"ANTHROPIC_API_KEY": OWN}, errors=(429, 500)),
+        Case("opencode", "openai", openai, {"OPENAI_API_KEY": OWN}),
+        Case("opencode", "google", google, {"GOOGLE_GENERATIVE_AI_API_KEY": OWN}),
+        Case("opencode", "no key", anthropic, credential=THEIRS, note="selects provider claude"),
+    ]
+
+
+def _jwt(claims: object) -> str:
+    """A token that says `claims` and is signed by nobody."""
+
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}.c2lnbmF0dXJl"

@@ -1,0 +1,120 @@
+"""The WebSocket form: what Codex sends on one socket, message by message."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ccproxy.errors import BadRequest
+from ccproxy.lightllm.dialect import Frame
+from ccproxy.lightllm.dialects.openai_responses.websocket import Conversation, Create, message_of, prewarmed
+from ccproxy.lightllm.errors import ErrorInfo
+
+from ..kit import REGISTRY, checked, context
+
+RESPONSES = REGISTRY.get("openai_responses")
+
+
+def item(text: str, role: str = "user") -> dict[str, Any]:
+    return {"type": "message", "role": role, "content": [{"type": "input_text", "text": text}]}
+
+
+def create(conversation: Conversation, *items: Any, **fields: Any) -> Create:
+    message = {"type": "response.create", "model": "m", "input": list(items), **fields}
+    made = conversation.create(json.dumps(message))
+    assert isinstance(made, Create)
+    return made
+
+
+def sent(made: Create) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(made.body)
+    return body
+
+
+def test_a_socket_remembers_its_last_response() -> None:
+    conversation = Conversation()
+    warm = create(conversation, item("base", "developer"), generate=False, store=False)
+    assert not warm.generate
+    assert "type" not in sent(warm)
+    assert "generate" not in sent(warm)
+    answer = prewarmed(context(RESPONSES.decode_request(warm.body)))[-1].data["response"]
+    assert (answer["status"], answer["output"], answer["model"]) == ("completed", [], "m")
+    conversation.answered(answer)
+
+    first = create(conversation, item("one"), previous_response_id=answer["id"], stream=True)
+    assert first.generate
+    assert sent(first)["input"] == [item("base", "developer"), item("one")]
+    assert "previous_response_id" not in sent(first)
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    conversation.answered({"id": "resp_2", "output": [call]})
+
+    result = {"type": "function_call_output", "call_id": "c", "output": "r"}
+    second = create(conversation, result, previous_response_id="resp_2")
+    assert sent(second)["input"] == [item("base", "developer"), item("one"), call, result]
+    request = RESPONSES.decode_request(second.body)
+    assert request.stream
+    assert request.state.previous_response == ""
+
+
+def test_another_response_is_not_found_and_a_whole_conversation_needs_none() -> None:
+    conversation = Conversation()
+    conversation.answered({"id": "resp_1", "output": []})
+    message = {"type": "response.create", "model": "m", "input": [item("x")], "previous_response_id": "resp_0"}
+    refused = conversation.create(json.dumps(message))
+    assert isinstance(refused, ErrorInfo)
+    assert (refused.http_status, refused.code) == (400, "previous_response_not_found")
+    assert sent(create(conversation, item("all"), item("again")))["input"] == [item("all"), item("again")]
+
+
+def test_a_failed_answer_is_not_gone_on_from() -> None:
+    conversation = Conversation()
+    create(conversation, item("one"))
+    conversation.answered({"id": "resp_1", "output": []})
+    create(conversation, item("two"), previous_response_id="resp_1")
+    # It failed: nothing is told. The client asks again from the same response.
+    again = create(conversation, item("two"), previous_response_id="resp_1")
+    assert sent(again)["input"] == [item("one"), item("two")]
+
+
+def test_what_else_a_request_may_say() -> None:
+    conversation = Conversation()
+    text = conversation.create(b'{"type":"response.create","input":"hi","stream_id":"s"}')
+    assert isinstance(text, Create)
+    assert text.stream_id == "s"
+    assert RESPONSES.decode_request(text.body).messages[0].role == "user"
+    warm = create(conversation, prompt_cache_options={"prewarm": True, "mode": "explicit"})
+    assert not warm.generate
+    assert sent(warm)["prompt_cache_options"] == {"mode": "explicit"}
+    assert create(conversation, prompt_cache_options={"mode": "explicit"}).generate
+
+
+@pytest.mark.parametrize(
+    ("message", "problem"),
+    [
+        (b"", "not JSON"),
+        (b"[]", "expected an object"),
+        (b"{}", "a message of type ''"),
+        (b'{"type":"response.steer"}', "a message of type 'response.steer'"),
+        (b'{"type":"response.create","input":5}', "expected an array"),
+        (b'{"type":"response.create","generate":5}', "expected true or false"),
+    ],
+)
+def test_other_messages_are_refused(message: bytes, problem: str) -> None:
+    with pytest.raises(BadRequest, match=problem):
+        Conversation().create(message)
+
+
+def test_messages_are_the_events_without_framing() -> None:
+    assert message_of(Frame({"type": "error"}, "error")) == b'{"type":"error"}'
+    assert message_of(Frame({"type": "error"}, "error"), "s") == b'{"type":"error","stream_id":"s"}'
+    assert message_of(Frame(None)) is None
+    decoder = RESPONSES.decoder(context())
+    events = [
+        event
+        for frame in prewarmed(context())
+        if (message := message_of(frame)) is not None
+        for event in decoder.frame(None, message)
+    ]
+    assert checked(events).stop is not None
