@@ -155,8 +155,8 @@ class TestPages:
             if name.startswith("docs/") and page != index and page not in linked and page.parent not in folders
         ] == []  # fmt: skip
 
-    def test_the_readme_is_read_in_five_minutes(self) -> None:
-        assert len(content(README).splitlines()) <= 250
+    def test_the_readme_is_read_in_ten_minutes(self) -> None:
+        assert len(content(README).splitlines()) <= 350
 
     def test_the_changelog_has_this_version(self) -> None:
         assert f"## [{Version(__version__).base_version}]" in content(ROOT / "CHANGELOG.md")
@@ -360,12 +360,6 @@ def absent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 class TestWhatIsNotThere:
     """The README's table of what this version does not do."""
-
-    @pytest.mark.parametrize(("provider", "model"), [("other", "claude-x"), ("login", "claude-t")])
-    def test_conversion(self, absent: Proxy, provider: str, model: str) -> None:
-        status, body = absent.ask(provider, "/v1/messages", model)
-        assert status == 501
-        assert "the client speaks anthropic, provider 'other' speaks openai" in body
 
     def test_logins(self, absent: Proxy) -> None:
         status, body = absent.ask("login", "/v1/messages", "claude-x")

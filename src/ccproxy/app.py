@@ -30,6 +30,8 @@ from ccproxy.gateway.guard import Guard
 from ccproxy.gateway.handler import Gateway
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.server import Server
+from ccproxy.lightllm.reasoning_store import ReasoningStore
+from ccproxy.lightllm.registry import Registry
 from ccproxy.providers.registry import build_provider
 from ccproxy.routing.resolve import Router, compile_rules
 from ccproxy.telemetry.logging import set_level
@@ -47,7 +49,7 @@ _AT_START: tuple[tuple[str, Callable[[Settings], object]], ...] = (
     ("gateway.max_header_bytes", lambda s: s.gateway.max_header_bytes),
     ("gateway.max_headers", lambda s: s.gateway.max_headers),
     ("gateway.header_seconds", lambda s: s.gateway.header_seconds),
-    ("gateway.keepalive_seconds", lambda s: s.gateway.keepalive_seconds),
+    ("gateway.idle_seconds", lambda s: s.gateway.idle_seconds),
     ("gateway.max_websocket_message_bytes", lambda s: s.gateway.max_websocket_message_bytes),
 )
 
@@ -69,6 +71,8 @@ class Application:
         self._begin = self._clock.mono()
         self._sources: dict[str, tuple[object, CredentialSource | None]] = {}
         check_trust(settings.egress)
+        self._dialects = Registry()
+        self._reasoning = ReasoningStore(self._clock.mono)
         self._network = PooledTransport(settings.egress)
         self._retired: list[PooledTransport] = []
         self._local = DemoTransport()
@@ -162,7 +166,11 @@ class Application:
                 providers,
                 compile_rules(settings.inspector.transforms),
                 msgspec.structs.asdict(gateway.default_upstreams),
+                frozenset(self._dialects.names()),
             ),
+            dialects=self._dialects,
+            lightllm=settings.lightllm,
+            reasoning=self._reasoning,
             guard=Guard(
                 hosts=frozenset(host.lower() for host in gateway.allowed_hosts),
                 origins=frozenset(gateway.allowed_origins),
@@ -203,6 +211,7 @@ class Application:
                     "name": provider.name,
                     "type": provider.type.name,
                     "dialect": provider.dialect,
+                    "dialects": list(provider.dialects),
                     "url": "" if provider.type.in_process else provider.origin + provider.path,
                     "auth": provider.source.label if provider.source is not None else "",
                 }

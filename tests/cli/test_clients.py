@@ -107,6 +107,11 @@ class TestKeys:
         assert keys(prepare("x", home, [router, *OFFERS]))["ANTHROPIC_API_KEY"] == "anthropic"
         assert keys(prepare("x", home, [Offer("demo", ()), router]))["ANTHROPIC_API_KEY"] == "router"
 
+    def test_a_client_of_one_api_gets_a_provider_to_convert_for(self, home: Path) -> None:
+        offers = [Offer("demo", ()), Offer("a", ("anthropic",))]
+        assert keys(prepare("gemini -p x", home, offers)) == {"GEMINI_API_KEY": "a"}
+        assert keys(prepare("python app.py", home, offers))["GEMINI_API_KEY"] == "demo"
+
     def test_without_a_provider_nothing_is_set(self, home: Path) -> None:
         launch = prepare("x", home, [])
         assert keys(launch) == {}
@@ -228,7 +233,7 @@ class TestGemini:
     def test_with_a_key_or_without_anything_it_gets_the_base_url(self, home: Path) -> None:
         launch = prepare("gemini -p hi", home)
         assert launch.environment["GOOGLE_GEMINI_BASE_URL"] == BASE
-        assert keys(launch) == {"GEMINI_API_KEY": "demo"}
+        assert keys(launch) == {"GEMINI_API_KEY": "anthropic"}
         assert "Invalid auth method" in launch.notes[-1], "what gemini-cli says where no kind of login is stored"
         save(home / ".gemini/oauth_creds.json", {})
         assert "GOOGLE_GEMINI_BASE_URL" in prepare("gemini", home, GEMINI_API_KEY="mine").environment
@@ -307,17 +312,17 @@ class TestOpencode:
 
 def test_what_health_reports_becomes_offers() -> None:
     reported = [
-        {"name": "demo", "type": "demo", "dialect": ""},
-        {"name": "a", "type": "anthropic"},
-        {"name": "new", "type": "not-known-here", "dialect": "openai"},
-        {"name": "odd", "type": "not-known-here"},
-        {"type": "anthropic"},
+        {"name": "demo", "type": "demo", "dialects": []},
+        {"name": "a", "type": "anthropic", "dialects": ["anthropic"]},
+        {"name": "new", "type": "not-known-here", "dialects": ["openai", "gemini"]},
+        {"name": "odd", "type": "anthropic"},
+        {"dialects": ["anthropic"]},
         "nonsense",
     ]
     assert clients.offers(reported) == [
         Offer("demo", ()),
         Offer("a", ("anthropic",)),
-        Offer("new", ("openai",)),
+        Offer("new", ("openai", "gemini")),
     ]
     assert clients.offers(None) == []
 

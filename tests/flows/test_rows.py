@@ -15,6 +15,7 @@ from ccproxy.flows import bodies, insert, rows
 from ccproxy.flows.bodies import Packer
 from ccproxy.flows.model import Flow, RequestRecord, ResponseRecord, Usage, WebSocketMessage, WebSocketRecord
 from ccproxy.flows.schema import open_for_writing
+from ccproxy.lightllm.ir.losses import Loss
 
 from .support import make_flow
 
@@ -62,6 +63,10 @@ flows = st.builds(
     usage=st.none() | usages,
     websocket=st.none() | websockets,
     seq=st.just(1),
+    losses=st.lists(
+        st.builds(Loss, texts, st.sampled_from(["dropped", "approximated"]), texts, texts, texts), max_size=2
+    ),
+    answer=st.none() | responses,
 )
 
 

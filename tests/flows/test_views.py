@@ -49,6 +49,7 @@ def test_the_whole_shape() -> None:
         "ccproxy": {
             "door": "gateway",
             "dialect": "anthropic",
+            "upstream_dialect": "anthropic",
             "operation": "messages",
             "model": "claude-x",
             "answer_model": "claude-x-2",
@@ -63,6 +64,7 @@ def test_the_whole_shape() -> None:
             "duration": 1.5,
             "client": {"address": "127.0.0.1", "port": 50_000, "key": "laptop", "user_agent": "test/1.0"},
             "usage": {"input": 3, "output": 2, "cache_read": None, "cache_write": None, "reasoning": None},
+            "losses": [],
             "client_request": {
                 "method": "POST",
                 "scheme": "http",
@@ -77,6 +79,7 @@ def test_the_whole_shape() -> None:
                 "timestamp_end": START + 1.1,
                 "url": "http://localhost:4000/v1/messages?beta=true",
             },
+            "client_response": None,
         },
     }
 

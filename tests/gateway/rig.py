@@ -21,6 +21,9 @@ from ccproxy.gateway.guard import Guard
 from ccproxy.gateway.handler import Gateway
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.server import Server
+from ccproxy.lightllm.config import LightllmConfig
+from ccproxy.lightllm.reasoning_store import ReasoningStore
+from ccproxy.lightllm.registry import Registry
 from ccproxy.providers.config import ProviderConfig
 from ccproxy.providers.registry import build_provider
 from ccproxy.routing.config import TransformRule
@@ -147,6 +150,7 @@ async def rig(
     defaults: dict[str, str | None] | None = None,
     types: dict[str, ProviderConfig] | None = None,
     egress: EgressConfig | None = None,
+    lightllm: LightllmConfig | None = None,
 ) -> AsyncIterator[Rig]:
     """A running gateway. `providers`: one per dialect (anthropic, openai, responses, gemini) at the fake provider with
     the key `KEY`, and `demo`; the default upstreams are the fake provider too."""
@@ -166,11 +170,15 @@ async def rig(
         upstreams = dict.fromkeys(("anthropic", "openai", "gemini", "codex", "code_assist"), fake.url) | (
             defaults or {}
         )
+        dialects = Registry()
         gateway_config = config or GatewayConfig()
         runtime = Runtime(
             config=gateway_config,
             providers=providers,
-            router=Router(providers, compile_rules(rules or []), upstreams),
+            router=Router(providers, compile_rules(rules or []), upstreams, frozenset(dialects.names())),
+            dialects=dialects,
+            lightllm=lightllm or LightllmConfig(),
+            reasoning=ReasoningStore(clock.mono),
             guard=Guard(
                 frozenset(gateway_config.allowed_hosts),
                 frozenset(gateway_config.allowed_origins),

@@ -128,12 +128,12 @@ async def test_a_rule_wins_over_the_sentinel_and_changes_the_model_alone() -> No
             assert (await r.flow()).reason == "rule 1"
 
 
-async def test_conversion_is_refused_in_words() -> None:
-    rules = [TransformRule(match_path="chat", action="transform", dest_provider="anthropic")]
+async def test_an_endpoint_without_a_counterpart_is_refused_in_words() -> None:
+    rules = [TransformRule(match_path="embeddings", action="transform", dest_provider="anthropic")]
     async with rig(rules=rules) as r:
-        answer = await r.request("POST", "/v1/chat/completions", CHAT, [JSON])
-        assert answer.status == 501
-        assert "conversion between dialects" in json.loads(answer.body)["error"]["message"]
+        answer = await r.request("POST", "/v1/embeddings", b"{}", [JSON])
+        assert answer.status == 400
+        assert "model requests are converted, this is not" in json.loads(answer.body)["error"]["message"]
         assert r.provider.requests == []
 
 

@@ -208,7 +208,7 @@ async def test_a_client_that_half_closes_counts_as_gone() -> None:
 
 
 async def test_an_idle_connection_is_closed_after_its_time() -> None:
-    async with rig(config=GatewayConfig(keepalive_seconds=0.05)) as r:
+    async with rig(config=GatewayConfig(idle_seconds=0.05)) as r:
         reader, writer = await r.open()
         writer.write(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
         await read_answer(reader)

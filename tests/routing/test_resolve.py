@@ -13,8 +13,9 @@ from ccproxy.providers.config import ProviderConfig
 from ccproxy.providers.registry import build_provider
 from ccproxy.routing.config import TransformRule
 from ccproxy.routing.detect import detect
-from ccproxy.routing.resolve import Facts, Router, compile_rules
+from ccproxy.routing.resolve import Facts, Router, compile_rules, converted_target
 
+DIALECTS = frozenset({"anthropic", "openai", "openai_responses", "gemini"})
 VERTEX_PROJECT = "/v1/projects/p/locations/l"
 PROVIDERS = {
     "anthropic": ProviderConfig(type="anthropic"),
@@ -78,7 +79,8 @@ def route(
         model=model or operation.model,
         sentinel=sentinel,
     )
-    return Router(providers, compile_rules(rules or []), DEFAULTS if defaults is None else defaults).resolve(facts)
+    upstreams = DEFAULTS if defaults is None else defaults
+    return Router(providers, compile_rules(rules or []), upstreams, DIALECTS).resolve(facts)
 
 
 def where(found: Route) -> str:
@@ -253,10 +255,9 @@ def test_without_a_sentinel_the_default_upstream_with_the_clients_credential(tar
     ("target", "options", "error", "status", "words"),
     [
         ("/v1/messages", {"sentinel": "nobody"}, CredentialError, 401, "'nobody'.*one of: anthropic, assist"),
-        ("/v1/chat/completions", {"sentinel": "anthropic"}, NotSupported, 501, "speaks openai, provider 'anthropic'"),
-        ("/v1/messages", {"sentinel": "openai"}, NotSupported, 501, "openai and openai_responses"),
-        ("/v1/messages", {"sentinel": "gemini"}, NotSupported, 501, "conversion between dialects"),
-        ("/v1/chat/completions", {"sentinel": "codex"}, NotSupported, 501, "speaks openai_responses"),
+        ("/v1/embeddings", {"sentinel": "anthropic"}, NotSupported, 400, "/v1/embeddings is an endpoint of openai"),
+        ("/v1/messages/batches", {"sentinel": "openai"}, NotSupported, 400, "openai and openai_responses"),
+        ("/v1/responses/r1/cancel", {"sentinel": "local"}, NotSupported, 400, "speaks openai, which has none like it"),
         ("/v1internal:generateContent", {"sentinel": "gemini"}, NotSupported, 501, "form of Code Assist"),
         ("/v1beta/models/g:generateContent", {"sentinel": "assist"}, NotSupported, 501, "plain gemini"),
         (
@@ -268,10 +269,10 @@ def test_without_a_sentinel_the_default_upstream_with_the_clients_credential(tar
         ),
         (
             f"{VERTEX_PROJECT}/publishers/anthropic/models/c:rawPredict",
-            {"sentinel": "vertex"},
+            {"sentinel": "claude_vertex", "rules": [TransformRule(dest_provider="anthropic")]},
             NotSupported,
             501,
-            "speaks anthropic",
+            "rule 1.*form of Vertex AI",
         ),
         ("/v1/messages", {"sentinel": "claude_vertex"}, NotSupported, 501, "speaks plain anthropic"),
         ("/backend-api/x", {}, NoRoute, 404, "default_upstreams.codex is null"),
@@ -281,11 +282,11 @@ def test_without_a_sentinel_the_default_upstream_with_the_clients_credential(tar
         (f"{VERTEX_PROJECT}/publishers/anthropic/models/c:rawPredict", {}, NoRoute, 404, "another service's"),
         ("/v1/messages", {"rules": [TransformRule(dest_provider="gone")]}, NoRoute, 404, "rule 1: provider 'gone'"),
         (
-            "/v1/chat/completions",
+            "/v1/embeddings",
             {"rules": [TransformRule(action="transform", dest_provider="anthropic")]},
             NotSupported,
-            501,
-            "rule 1: the client speaks openai",
+            400,
+            "rule 1: /v1/embeddings",
         ),
     ],
 )
@@ -421,5 +422,66 @@ def test_a_bad_pattern_is_a_configuration_error(key: str, pattern: str) -> None:
 )
 def test_a_bad_default_upstream_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigError, match=r"default_upstreams\.anthropic: ") as refused:
-        Router({}, (), {"anthropic": url})
+        Router({}, (), {"anthropic": url}, DIALECTS)
     assert "u:p" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "sentinel"),
+    [
+        ("/v1/chat/completions", "anthropic"),
+        ("/v1/messages", "openai"),
+        ("/v1/messages", "gemini"),
+        ("/v1/responses", "local"),
+        ("/v1/chat/completions", "codex"),
+        ("/v1beta/models/g:streamGenerateContent", "deepseek"),
+        ("/v1internal:generateContent", "openrouter"),
+        ("/v1/messages/count_tokens", "openai"),
+        (f"{VERTEX_PROJECT}/publishers/anthropic/models/c:rawPredict", "vertex"),
+        ("/v1/responses/input_tokens", "gemini"),
+    ],
+)
+def test_a_provider_of_another_dialect_is_a_conversion(target: str, sentinel: str) -> None:
+    found = route(target, sentinel=sentinel)
+    assert (found.action, found.provider, found.reason, found.keep_credential) == (
+        "transform",
+        sentinel,
+        "sentinel",
+        False,
+    )
+
+
+def test_a_rule_converts_too_and_brings_its_model() -> None:
+    rules = [TransformRule(action="transform", dest_provider="gemini", dest_model="g-9")]
+    found = route("/v1/messages", rules=rules)
+    assert (found.action, found.provider, found.reason, found.model) == ("transform", "gemini", "rule 1", "g-9")
+
+
+@pytest.mark.parametrize(
+    ("provider", "path", "url"),
+    [
+        ("anthropic", "/v1/messages", "/v1/messages"),
+        ("deepseek", "/v1/messages/count_tokens", "/anthropic/v1/messages/count_tokens"),
+        ("zai", "/v1/messages", "/api/anthropic/v1/messages"),
+        ("local", "/v1/chat/completions", "/v1/chat/completions"),
+        ("azure", "/v1/chat/completions", "/openai/v1/chat/completions?api-version=9"),
+        ("deployment", "/v1/chat/completions", "/openai/deployments/d/chat/completions?api-version=9"),
+        ("custom", "/v1/chat/completions", "/serve/complete"),
+        ("codex", "/v1/responses", "/backend-api/codex/responses"),
+        (
+            "gemini",
+            "/v1beta/models/g%20x:streamGenerateContent?alt=sse",
+            "/v1beta/models/g%20x:streamGenerateContent?alt=sse",
+        ),
+        ("pinned", "/v1beta/models/other:generateContent", "/v1beta/models/g-9:generateContent"),
+        ("assist", "/v1beta/models/g:streamGenerateContent?alt=sse", "/v1internal:streamGenerateContent?alt=sse"),
+        (
+            "vertex",
+            "/v1beta/models/g:countTokens",
+            "/v1/projects/mine/locations/eu/publishers/google/models/g:countTokens",
+        ),
+    ],
+)
+def test_where_a_converted_request_goes(provider: str, path: str, url: str) -> None:
+    built = build_provider(provider, PROVIDERS[provider], None)
+    assert converted_target(built, path).decode() == url

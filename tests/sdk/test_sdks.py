@@ -1,5 +1,5 @@
-"""The official SDKs work through the gateway: buffered and streaming, text and tools, with sentinel keys and with their
-own, against a provider and against the demo provider."""
+"""The official SDKs work through the gateway: buffered and streaming, text and tools, with their own keys and with
+sentinel keys, against the demo provider and against providers of every dialect."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from ccproxy.testing import native_error
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 
-#: provider name at the rig by SDK, for the sentinel key; "own" is the client's own credential.
-KEYS = ["provider", "own", "demo"]
+#: Whose key the client has: its own, or a sentinel for one of these providers. The SDK's own dialect is relayed, the
+#: others are converted: every client dialect meets every upstream dialect.
+KEYS = ["own", "demo", "anthropic", "openai", "responses", "gemini"]
 
 PROMPT = "Say hello."
 
 
-def credential(kind: str, name: str) -> str:
-    return "sk-own-0123456789" if kind == "own" else f"sk-ant-oat-ccproxy-{name if kind == 'provider' else 'demo'}"
+def credential(kind: str) -> str:
+    return "sk-own-0123456789" if kind == "own" else f"sk-ant-oat-ccproxy-{kind}"
 
 
 @asynccontextmanager
@@ -43,7 +44,7 @@ async def through(kind: str) -> AsyncIterator[Rig]:
 async def test_anthropic(kind: str) -> None:
     async with (
         through(kind) as r,
-        anthropic.AsyncAnthropic(base_url=r.url, api_key=credential(kind, "anthropic"), max_retries=0) as client,
+        anthropic.AsyncAnthropic(base_url=r.url, api_key=credential(kind), max_retries=0) as client,
     ):
         ask = {"model": "claude-x", "max_tokens": 100, "messages": [{"role": "user", "content": PROMPT}]}
         message = await client.messages.create(**ask)  # type: ignore[arg-type]
@@ -64,7 +65,7 @@ async def test_anthropic(kind: str) -> None:
 async def test_openai_chat(kind: str) -> None:
     async with (
         through(kind) as r,
-        openai.AsyncOpenAI(base_url=f"{r.url}/v1", api_key=credential(kind, "openai"), max_retries=0) as client,
+        openai.AsyncOpenAI(base_url=f"{r.url}/v1", api_key=credential(kind), max_retries=0) as client,
     ):
         ask = {"model": "gpt-x", "messages": [{"role": "user", "content": PROMPT}]}
         completion = await client.chat.completions.create(**ask)  # type: ignore[call-overload]
@@ -84,7 +85,7 @@ async def test_openai_chat(kind: str) -> None:
 async def test_openai_responses(kind: str) -> None:
     async with (
         through(kind) as r,
-        openai.AsyncOpenAI(base_url=f"{r.url}/v1", api_key=credential(kind, "responses"), max_retries=0) as client,
+        openai.AsyncOpenAI(base_url=f"{r.url}/v1", api_key=credential(kind), max_retries=0) as client,
     ):
         response = await client.responses.create(model="gpt-x", input=PROMPT)
         assert response.status == "completed"
@@ -100,7 +101,7 @@ async def test_openai_responses(kind: str) -> None:
 @pytest.mark.parametrize("kind", KEYS)
 async def test_google_genai(kind: str) -> None:
     async with through(kind) as r:
-        client = genai.Client(api_key=credential(kind, "gemini"), http_options=genai_types.HttpOptions(base_url=r.url))
+        client = genai.Client(api_key=credential(kind), http_options=genai_types.HttpOptions(base_url=r.url))
         async with client.aio as models:
             answer = await models.models.generate_content(model="gemini-x", contents=PROMPT)
             assert answer.text

@@ -85,17 +85,10 @@ class Client:
 
 def offers(providers: object) -> list[Offer]:
     """The providers that `/health` reports, as far as they can be understood."""
-    from ccproxy.providers.registry import provider_types
-
     found: list[Offer] = []
     for item in providers if isinstance(providers, list) else ():
-        if isinstance(item, dict) and isinstance(item.get("name"), str):
-            kind = provider_types().get(str(item.get("type")))
-            dialect = item.get("dialect")
-            if kind is not None:
-                found.append(Offer(item["name"], kind.dialects))
-            elif isinstance(dialect, str) and dialect:
-                found.append(Offer(item["name"], (dialect,)))
+        if isinstance(item, dict) and isinstance(item.get("name"), str) and isinstance(item.get("dialects"), list):
+            found.append(Offer(item["name"], tuple(map(str, item["dialects"]))))
     return found
 
 
@@ -170,7 +163,7 @@ def _set_keys(launch: Launch, client: Client | None, offers: Sequence[Offer], cl
         elif _provided(launch, client, family, keys):
             continue
         else:
-            name = _choose(family, offers)
+            name = _choose(family, offers, alone=client is not None and client.families == (family.name,))
         if name is not None:
             launch.environment[variable] = f"{SENTINEL}{name}{f'.{client_key}' if client_key else ''}"
             chosen.append(f"{variable} selects provider {name}")
@@ -187,11 +180,15 @@ def _provided(launch: Launch, client: Client | None, family: Family, keys: Itera
     return (client is None or family.name in client.logs_in) and family.login(launch)
 
 
-def _choose(family: Family, offers: Sequence[Offer]) -> str | None:
+def _choose(family: Family, offers: Sequence[Offer], *, alone: bool) -> str | None:
+    """The provider for a key of `family`; `alone` if the command speaks no other API."""
     for dialect in family.dialects:
         if speaking := [offer for offer in offers if dialect in offer.dialects]:
             # One that speaks it beside an API of another family comes after those whose own it is.
             return min(speaking, key=lambda offer: offer.dialects[0] not in family.dialects).name
+    if alone and (converting := next((offer.name for offer in offers if offer.dialects), None)):
+        # To a command that may choose, a key that it did not ask for would say: choose me.
+        return converting
     return next((offer.name for offer in offers if not offer.dialects), None)
 
 

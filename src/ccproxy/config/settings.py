@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from ccproxy.egress.config import EgressConfig
 from ccproxy.flows.config import FlowsConfig
 from ccproxy.gateway.config import GatewayConfig
+from ccproxy.lightllm.config import LightllmConfig
 from ccproxy.providers.config import ProviderConfig
 from ccproxy.routing.config import TransformRule
 
@@ -63,5 +64,6 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     ] = HooksConfig()
     inspector: InspectorConfig = InspectorConfig()
     gateway: GatewayConfig = GatewayConfig()
+    lightllm: LightllmConfig = LightllmConfig()
     egress: EgressConfig = EgressConfig()
     flows: FlowsConfig = FlowsConfig()

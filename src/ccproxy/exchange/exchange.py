@@ -11,6 +11,7 @@ from typing import Literal
 
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.exchange.route import Route
+from ccproxy.lightllm.ir.losses import LossLedger
 
 Outcome = Literal["pending", "complete", "client_gone", "upstream_cut", "upstream_error", "refused", "failed"]
 
@@ -80,6 +81,12 @@ class Exchange:
     credential: str = ""
     forwarded: Snapshot | None = None
     response: ResponseHead | None = None
+    #: What the client got where that is not the upstream's answer as it came: the head of a converted one.
+    answer: ResponseHead | None = None
+    #: The dialect the upstream was asked in, where it is not the client's.
+    upstream_dialect: str = ""
+    #: What a conversion could not carry over.
+    losses: LossLedger | None = None
     outcome: Outcome = "pending"
     failure: Failure | None = None
     #: Secrets seen in this exchange (the client's key, the injected credential): the recorder removes them everywhere.

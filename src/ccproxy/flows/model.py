@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from ccproxy.lightllm.ir.losses import Loss
+
 Pairs = list[tuple[str, str]]
 
 
@@ -114,6 +116,9 @@ class Flow(Struct, array_like=True):
         model: the model the client asked for; `answer_model` the one the answer names.
         ttfb: from the first byte of the request to the first of the answer, or None if none came.
         reason: what decided the route; `credential`: the label of its source, never its value.
+        response: what the upstream (or ccproxy itself) answered; `answer` what the client got, where that was converted.
+        upstream_dialect: what `forwarded` and `response` are in, where that is not the client's dialect.
+        losses: what a conversion could not carry over, in either direction.
     """
 
     id: str
@@ -143,3 +148,6 @@ class Flow(Struct, array_like=True):
     answer_model: str = ""
     websocket: WebSocketRecord | None = None
     seq: int = 0
+    upstream_dialect: str = ""
+    losses: list[Loss] = field(default_factory=list)
+    answer: ResponseRecord | None = None

@@ -24,6 +24,8 @@ def render(flow: Flow, *, now: float, heading: Callable[[str], str] = str) -> st
     """
     parts = [heading(printable(f"Flow {flow.id}")), *_summary(flow, now)]
     request, forwarded, response = flow.request, flow.forwarded, flow.response
+    if flow.losses:
+        parts += ["", heading("Lost in conversion"), *_losses(flow)]
     first = f"{request.method} {request.target} HTTP/{request.http_version}"
     parts += ["", heading("Client request"), *_head(first, request.headers), *_body(request, heading)]
     if forwarded is not None:
@@ -35,7 +37,11 @@ def render(flow: Flow, *, now: float, heading: Callable[[str], str] = str) -> st
             parts += _body(forwarded, heading)
     if response is not None:
         first = f"HTTP/{response.http_version} {response.status} {response.reason}".rstrip()
-        parts += ["", heading("Answer"), *_head(first, response.headers), *_body(response, heading)]
+        title = "Answer" if flow.answer is None else f"Answer of {printable(flow.provider)}"
+        parts += ["", heading(title), *_head(first, response.headers), *_body(response, heading)]
+    if flow.answer is not None:
+        first = f"HTTP/1.1 {flow.answer.status} {flow.answer.reason}".rstrip()
+        parts += ["", heading("Answer to the client"), *_head(first, flow.answer.headers), *_body(flow.answer, heading)]
     if flow.websocket is not None:
         parts += _websocket(flow, heading)
     return "\n".join(parts) + "\n"
@@ -49,10 +55,12 @@ def _summary(flow: Flow, now: float) -> Iterator[str]:
     yield from _fact("asked", f"{flow.request.method} {flow.request.url}")
     yield from _fact("sent to", flow.forwarded.url if flow.forwarded else "nobody")
     yield from _fact("because", _because(flow))
-    yield from _fact("kind", " ".join(word for word in (flow.dialect, flow.operation) if word))
+    converted = f", converted to {flow.upstream_dialect}" if flow.upstream_dialect else ""
+    yield from _fact("kind", " ".join(word for word in (flow.dialect, flow.operation) if word) + converted)
     answered = f", answered by {flow.answer_model}" if flow.answer_model not in {"", flow.model} else ""
     yield from _fact("model", f"{flow.model or 'none named'}{answered}" if flow.model or answered else "")
-    status = f"{flow.response.status} {flow.response.reason}".rstrip() if flow.response else "no answer"
+    answer = flow.answer or flow.response
+    status = f"{answer.status} {answer.reason}".rstrip() if answer else "no answer"
     yield from _fact("outcome", f"{status}, {flow.outcome}{', streamed' if flow.streaming else ''}")
     yield from _fact("error", f"{flow.error_kind}: {flow.error}" if flow.error else flow.error_kind)
     first = f"first byte after {seconds(flow.ttfb)}, " if flow.ttfb is not None else ""
@@ -63,6 +71,13 @@ def _summary(flow: Flow, now: float) -> Iterator[str]:
 def _fact(name: str, value: str) -> Iterator[str]:
     if value:
         yield printable(f"{_INDENT}{name:<9}{value}").replace("\n", "\\n")
+
+
+def _losses(flow: Flow) -> Iterator[str]:
+    for loss in flow.losses:
+        change = " -> ".join(part for part in (loss.source, loss.target) if part)
+        words = f"{loss.path}: {loss.kind}{f' ({change})' if change else ''}; {loss.reason}"
+        yield printable(f"{_INDENT}{words}").replace("\n", "\\n")
 
 
 def _because(flow: Flow) -> str:

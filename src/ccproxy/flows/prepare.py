@@ -31,7 +31,7 @@ def clean(flow: Flow, scrubber: Scrubber, *, small: bool = False) -> bool:
     if forwarded is not None and not alike and _coded(forwarded):
         messages.append((forwarded, False))
     if response is not None and _coded(response):
-        messages.append((response, True))
+        messages.append((response, True))  # a converted answer is never coded
     if not messages:
         return True
     oauth = is_oauth(flow.request.target)
@@ -63,11 +63,12 @@ def _coded(message: Message) -> bool:
 
 def read_usage(flow: Flow) -> None:
     """Fills in what the answer says about tokens and model."""
+    dialect = flow.upstream_dialect or flow.dialect
     if flow.websocket is not None:
         answers = (message.body for message in flow.websocket.messages if not message.from_client and message.text)
-        found, model = usage.read_messages(answers, flow.dialect)
+        found, model = usage.read_messages(answers, dialect)
     elif flow.response is not None and flow.response.body:
-        found, model = usage.read_coded(flow.response.body, flow.response.header("content-encoding"), flow.dialect)
+        found, model = usage.read_coded(flow.response.body, flow.response.header("content-encoding"), dialect)
     else:
         return
     if found is not None:

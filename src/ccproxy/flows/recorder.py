@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from ccproxy.exchange.exchange import Exchange, ResponseHead, Timings
 from ccproxy.exchange.http import Snapshot
 from ccproxy.flows.config import FlowsConfig
 from ccproxy.flows.model import Flow, RequestRecord, ResponseRecord, WebSocketMessage, WebSocketRecord
 from ccproxy.flows.redact import HeaderRedactor, Scrubber, clean_body, clean_target, clean_text, is_oauth
 from ccproxy.flows.store import FlowStore
+from ccproxy.lightllm.ir.losses import Loss
 from ccproxy.util.clock import Clock
 
 #: Most bytes held by all open tapes together.
@@ -74,13 +77,14 @@ class _Reel:
 class Tape:
     """Records one exchange; made by `Recorder.open`. Every tape must be finished, however the exchange ends."""
 
-    __slots__ = ("_exchange", "_finished", "_messages", "_recorder", "_request", "_response", "_websocket")
+    __slots__ = ("_answer", "_exchange", "_finished", "_messages", "_recorder", "_request", "_response", "_websocket")
 
     def __init__(self, recorder: Recorder, exchange: Exchange) -> None:
         self._recorder = recorder
         self._exchange = exchange
         self._request = recorder.reel()
         self._response = recorder.reel()
+        self._answer: _Reel | None = None
         self._websocket: _Reel | None = None
         self._messages = WebSocketRecord()
         self._finished = False
@@ -92,6 +96,12 @@ class Tape:
     def response_chunk(self, data: bytes) -> None:
         """A piece of the answer's body, as received."""
         self._response.add(data)
+
+    def answer_chunk(self, data: bytes) -> None:
+        """A piece of the body that the client gets, where the upstream's is converted."""
+        if self._answer is None:
+            self._answer = self._recorder.reel()
+        self._answer.add(data)
 
     def websocket_message(self, from_client: bool, data: str | bytes) -> None:
         """A whole WebSocket message."""
@@ -115,7 +125,9 @@ class Tape:
         if self._finished:
             return False
         self._finished = True
-        future = self._recorder.record(self._exchange, self._request, self._response, self._take_messages())
+        future = self._recorder.record(
+            self._exchange, self._request, self._response, self._answer, self._take_messages()
+        )
         if future.done():
             return future.result()
         if max_wait <= 0:
@@ -147,6 +159,9 @@ class _BlankTape(Tape):
         pass
 
     def response_chunk(self, data: bytes) -> None:
+        pass
+
+    def answer_chunk(self, data: bytes) -> None:
         pass
 
     def websocket_message(self, from_client: bool, data: str | bytes) -> None:
@@ -203,12 +218,17 @@ class Recorder:
         return timings.started + self._clock.mono() - timings.begin
 
     def record(
-        self, exchange: Exchange, request: _Reel, response: _Reel, websocket: WebSocketRecord | None
+        self,
+        exchange: Exchange,
+        request: _Reel,
+        response: _Reel,
+        answer: _Reel | None,
+        websocket: WebSocketRecord | None,
     ) -> asyncio.Future[bool]:
         """For tapes: builds the flow and queues it."""
         assert self.store is not None
         scrubber = self._scrubber(exchange.secrets)
-        return self.store.put(self._flow(exchange, request, response, websocket, scrubber), scrubber)
+        return self.store.put(self._flow(exchange, request, response, answer, websocket, scrubber), scrubber)
 
     def _scrubber(self, secrets: set[str]) -> Scrubber:
         """The scrubber of an exchange; the last ones are kept, as most exchanges have the same secrets."""
@@ -225,6 +245,7 @@ class Recorder:
         exchange: Exchange,
         request_reel: _Reel,
         response_reel: _Reel,
+        answer_reel: _Reel | None,
         websocket: WebSocketRecord | None,
         scrubber: Scrubber,
     ) -> Flow:
@@ -235,11 +256,16 @@ class Recorder:
         forwarded = None
         if exchange.forwarded is not None:
             forwarded = self._forwarded(exchange.forwarded, exchange.request, request, oauth, timings, scrubber)
-        answer = response_reel.take()
-        response = None
+        body = response_reel.take()
+        response, answer = None, None
         if exchange.response is not None:
-            response = self._response(exchange.response, answer, response_reel, oauth, timings, scrubber)
+            response = self._response(exchange.response, body, response_reel, oauth, timings, scrubber)
             response.timestamp_end = timings.started + duration
+        if answer_reel is not None:
+            body = answer_reel.take()
+            if exchange.answer is not None:
+                answer = self._response(exchange.answer, body, answer_reel, oauth, timings, scrubber)
+                answer.timestamp_end = timings.started + duration
         if websocket is not None:
             _clean_messages(websocket, scrubber)
         return Flow(
@@ -267,6 +293,9 @@ class Recorder:
             forwarded=forwarded,
             response=response,
             websocket=websocket,
+            upstream_dialect=exchange.upstream_dialect,
+            losses=[_clean_loss(loss, scrubber) for loss in exchange.losses or ()],
+            answer=answer,
         )
 
     def _request(
@@ -342,6 +371,16 @@ class Recorder:
 def _at(timings: Timings, moment: float) -> float:
     """A moment of the monotonic clock as seconds since the epoch; 0.0 for one that did not happen."""
     return timings.started + moment - timings.begin if moment else 0.0
+
+
+def _clean_loss(loss: Loss, scrubber: Scrubber) -> Loss:
+    return replace(
+        loss,
+        path=scrubber.text(loss.path),
+        source=scrubber.text(loss.source),
+        target=scrubber.text(loss.target),
+        reason=scrubber.text(loss.reason),
+    )
 
 
 def _clean_messages(websocket: WebSocketRecord, scrubber: Scrubber) -> None:

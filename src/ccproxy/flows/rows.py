@@ -22,11 +22,12 @@ from ccproxy.flows.model import (
     WebSocketMessage,
     WebSocketRecord,
 )
+from ccproxy.lightllm.ir.losses import Loss
 
 FLOW_COLUMNS = (
     "seq, id, started, duration, ttfb, door, client_address, client_port, client_key, user_agent, dialect, operation, "
     "model, answer_model, provider, action, reason, credential, streaming, outcome, error_kind, error, input_tokens, "
-    "output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens"
+    "output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, upstream_dialect, losses"
 )
 MESSAGE_COLUMNS = (
     "flow, role, method, scheme, host, port, target, status, reason, http_version, headers, started, ended, size, count, "
@@ -43,6 +44,7 @@ MessageRow = tuple[tuple[Any, ...], bytes]
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_pairs = msgspec.json.Decoder(list[tuple[str, str]]).decode
+_decode_losses = msgspec.json.Decoder(list[Loss]).decode
 _encode_messages = msgspec.msgpack.Encoder().encode
 _decode_messages = msgspec.msgpack.Decoder(list[tuple[bool, bool, bytes, int, float]]).decode
 
@@ -98,6 +100,8 @@ def flow_row(seq: int, flow: Flow) -> tuple[Any, ...]:
         usage.cache_read,
         usage.cache_write,
         usage.reasoning,
+        _text(flow.upstream_dialect),
+        _losses(flow.losses),
     )
 
 
@@ -107,10 +111,23 @@ def message_rows(flow: Flow) -> list[MessageRow]:
     if flow.forwarded is not None:
         rows.append(_request_row("forwarded", flow.forwarded))
     if flow.response is not None:
-        rows.append(_response_row(flow.response))
+        rows.append(_response_row("response", flow.response))
+    if flow.answer is not None:
+        rows.append(_response_row("answer", flow.answer))
     if flow.websocket is not None:
         rows.append(_websocket_row(flow.websocket, flow.started))
     return rows
+
+
+def _losses(losses: Sequence[Loss]) -> str:
+    if not losses:
+        return "[]"
+    try:
+        return _encode_json(losses).decode()
+    except UnicodeEncodeError:
+        return _encode_json(
+            [{k: _text(v) for k, v in msgspec.structs.asdict(loss).items()} for loss in losses]
+        ).decode()
 
 
 def _headers(pairs: Pairs) -> str:
@@ -141,9 +158,9 @@ def _request_row(role: str, request: RequestRecord) -> MessageRow:
     ), request.body
 
 
-def _response_row(response: ResponseRecord) -> MessageRow:
+def _response_row(role: str, response: ResponseRecord) -> MessageRow:
     return (
-        "response",
+        role,
         None,
         None,
         None,
@@ -241,6 +258,9 @@ def build_flow(row: sqlite3.Row, messages: Iterable[sqlite3.Row], bodies: Bodies
         usage=None if usage == Usage() else usage,
         websocket=_websocket(roles["websocket"], bodies) if "websocket" in roles else None,
         seq=row["seq"],
+        upstream_dialect=row["upstream_dialect"],
+        losses=_decode_losses(row["losses"]),
+        answer=_response(roles["answer"], bodies) if "answer" in roles else None,
     )
 
 

@@ -97,8 +97,57 @@ ALTER TABLE message ADD COLUMN content BLOB;
 ALTER TABLE message ADD COLUMN likeness INTEGER NOT NULL DEFAULT 0;
 """
 
+#: What a conversion lost, and the answer it made: a further role, for which the table is made anew.
+_V3 = """
+ALTER TABLE flow ADD COLUMN upstream_dialect TEXT NOT NULL DEFAULT '';
+ALTER TABLE flow ADD COLUMN losses TEXT NOT NULL DEFAULT '[]';
+
+ALTER TABLE message RENAME TO message_2;
+
+CREATE TABLE message (
+    flow          INTEGER NOT NULL,
+    role          TEXT NOT NULL CHECK (role IN ('request', 'forwarded', 'response', 'answer', 'websocket')),
+    method        TEXT,
+    scheme        TEXT,
+    host          TEXT,
+    port          INTEGER,
+    target        TEXT,
+    status        INTEGER,
+    reason        TEXT,
+    http_version  TEXT,
+    headers       TEXT,
+    started       REAL NOT NULL,
+    ended         REAL NOT NULL,
+    size          INTEGER NOT NULL,
+    count         INTEGER,
+    truncated     INTEGER NOT NULL,
+    redacted      INTEGER NOT NULL,
+    body          BLOB,
+    content       BLOB,
+    likeness      INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (flow, role)
+);
+
+INSERT INTO message SELECT flow, role, method, scheme, host, port, target, status, reason, http_version, headers,
+    started, ended, size, count, truncated, redacted, body, content, likeness FROM message_2;
+
+DROP TRIGGER flow_deleted;
+
+DROP TABLE message_2;
+
+CREATE INDEX message_body ON message (body) WHERE body IS NOT NULL;
+
+CREATE TRIGGER flow_deleted AFTER DELETE ON flow BEGIN
+    DELETE FROM message WHERE flow = OLD.seq;
+END;
+
+CREATE TRIGGER message_deleted AFTER DELETE ON message WHEN OLD.body IS NOT NULL BEGIN
+    DELETE FROM body WHERE hash = OLD.body AND NOT EXISTS (SELECT 1 FROM message WHERE body = OLD.body);
+END;
+"""
+
 #: One script per version. A store that exists is never changed in any other way.
-MIGRATIONS: tuple[str, ...] = (_V1, _V2)
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3)
 
 
 def open_for_writing(

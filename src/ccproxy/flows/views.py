@@ -2,7 +2,8 @@
 
 The shape is that of mitmweb's flow JSON, which users' filters know, plus `.ccproxy` for what only ccproxy knows.
 `.request` is the request as it went to the provider (the client's if none went out), so that
-`.request.pretty_host == "api.anthropic.com"` means what it says; the client's own is `.ccproxy.client_request`.
+`.request.pretty_host == "api.anthropic.com"` means what it says; the client's own is `.ccproxy.client_request`. In the
+same way `.response` is the upstream's answer, and `.ccproxy.client_response` what was made of it, where that differs.
 docs/reference/flow-store.md lists every member.
 """
 
@@ -12,6 +13,7 @@ from base64 import b64encode
 from typing import Any
 
 from ccproxy.flows.model import Flow, Message, RequestRecord, ResponseRecord, WebSocketRecord
+from ccproxy.lightllm.ir.losses import Loss
 
 Json = dict[str, Any]
 
@@ -32,6 +34,7 @@ def flow_json(flow: Flow) -> Json:
         "ccproxy": {
             "door": flow.door,
             "dialect": flow.dialect,
+            "upstream_dialect": flow.upstream_dialect or flow.dialect,
             "operation": flow.operation,
             "model": flow.model,
             "answer_model": flow.answer_model,
@@ -51,7 +54,9 @@ def flow_json(flow: Flow) -> Json:
                 "user_agent": flow.user_agent,
             },
             "usage": _usage(flow),
+            "losses": [_loss(loss) for loss in flow.losses],
             "client_request": {**_request(flow.request), "url": flow.request.url},
+            "client_response": _response(flow.answer) if flow.answer else None,
         },
     }
 
@@ -64,6 +69,8 @@ def flow_json_with_bodies(flow: Flow) -> Json:
     _add_content(document["ccproxy"]["client_request"], flow.request)
     if flow.response is not None:
         _add_content(document["response"], flow.response)
+    if flow.answer is not None:
+        _add_content(document["ccproxy"]["client_response"], flow.answer)
     if flow.websocket is not None:
         document["websocket"]["messages"] = [
             {
@@ -123,6 +130,16 @@ def _websocket(record: WebSocketRecord) -> Json:
             "timestamp_last": record.last or None,
         },
         "timestamp_end": record.last or None,
+    }
+
+
+def _loss(loss: Loss) -> Json:
+    return {
+        "path": loss.path,
+        "kind": loss.kind,
+        "from": loss.source,
+        "to": loss.target,
+        "reason": loss.reason,
     }
 
 

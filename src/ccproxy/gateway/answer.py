@@ -124,6 +124,11 @@ class Answer:
         self._connection.abort()
         return False
 
+    def cut(self) -> None:
+        """Breaks the connection when what was written is out: the end that does not come tells the client that the
+        answer failed."""
+        self._connection.cut()
+
     def _can_append_event(self) -> bool:
         if self._head is None or self._remaining is not None:
             return False

@@ -58,7 +58,15 @@ class GatewayConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
     )
     header_seconds: Annotated[float, Meta(gt=0, description="Time a client has to send a request head.")] = 15.0
     body_idle_seconds: Annotated[float, Meta(gt=0, description="Longest silence inside a request body.")] = 60.0
-    keepalive_seconds: Annotated[float, Meta(gt=0, description="How long an idle client connection is kept.")] = 75.0
+    idle_seconds: Annotated[float, Meta(gt=0, description="How long an idle client connection is kept.")] = 75.0
+    keepalive_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Silence of a provider after which a client that gets a converted stream is told to keep "
+            "waiting; 0 = never. Streams that are not converted are never added to.",
+        ),
+    ] = 30.0
     drain_seconds: Annotated[float, Meta(ge=0, description="How long running answers may go on after SIGTERM.")] = 30.0
     max_websocket_message_bytes: Annotated[int, Meta(ge=1024, description="Largest WebSocket message.")] = (
         64 * 1024 * 1024

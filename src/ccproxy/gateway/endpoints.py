@@ -1,25 +1,26 @@
-"""What the gateway answers itself: `/health`, the list of configured providers in the client's dialect, and the question
-of a browser whether one of the pages in `gateway.allowed_origins` may ask."""
+"""What the gateway answers itself: `/health`, the configured models in the client's dialect, estimated token counts, and the
+question of a browser whether one of the pages in `gateway.allowed_origins` may ask."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
-from ccproxy.errors import CCProxyError
+from ccproxy.errors import CCProxyError, NoRoute
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.gateway.answer import Send
 from ccproxy.gateway.listener import Connection
 from ccproxy.gateway.runtime import Runtime
+from ccproxy.lightllm.dialect import Dialect, ModelInfo
 from ccproxy.routing.detect import Operation
 from ccproxy.routing.sentinel import Presented
 
 HEALTH = frozenset({b"/health", b"/healthz"})
 
-#: The OpenAI and Anthropic lists want a creation time; ours has none to tell.
-_EPOCH = "1970-01-01T00:00:00Z"
+_JSON = (b"content-type", b"application/json")
 
 
 async def health(
@@ -61,43 +62,37 @@ def answers_models(operation: Operation, request: Snapshot, credentials: Present
 
 def models(runtime: Runtime, operation: Operation) -> tuple[int, Headers, bytes]:
     """Status, header fields and body of the list: every model the configuration names, and each provider that names
-    none under its own name."""
-    entries = [
-        (model, provider.name)
+    none under its own name; each with the provider that has it."""
+    encode = _dialect(runtime, operation).encode_models
+    assert encode is not None
+    return 200, Headers([_JSON]), encode(_listed(runtime))
+
+
+def model(runtime: Runtime, operation: Operation) -> tuple[int, Headers, bytes]:
+    """The same for one of them. Raises NoRoute where it is none of those."""
+    encode = _dialect(runtime, operation).encode_model
+    assert encode is not None
+    name = unquote(operation.rest.partition("/models/")[2])
+    found = next((info for info in _listed(runtime) if info.id == name), None)
+    if found is None:
+        raise NoRoute(
+            f"no configured provider lists the model {name!r}", hint="name its models under providers.NAME.models"
+        )
+    return 200, Headers([_JSON]), encode(found)
+
+
+def counted(document: bytes) -> tuple[int, Headers, bytes]:
+    """A token count that was estimated, and says so."""
+    return 200, Headers([_JSON, (b"x-ccproxy-estimated", b"1")]), document
+
+
+def _dialect(runtime: Runtime, operation: Operation) -> Dialect:
+    return runtime.dialects.get(operation.dialect if operation.dialect in runtime.dialects else "openai")
+
+
+def _listed(runtime: Runtime) -> list[ModelInfo]:
+    return [
+        ModelInfo(id=model, name=f"{model} ({provider.name})", owner=provider.name)
         for provider in runtime.providers.values()
         for model in (provider.models or (provider.name,))
     ]
-    return (
-        200,
-        Headers([(b"content-type", b"application/json")]),
-        msgspec.json.encode(_list(operation.dialect, entries)),
-    )
-
-
-def _list(dialect: str, entries: list[tuple[str, str]]) -> dict[str, object]:
-    if dialect == "anthropic":
-        data = [
-            {"type": "model", "id": model, "display_name": f"{model} ({owner})", "created_at": _EPOCH}
-            for model, owner in entries
-        ]
-        return {
-            "data": data,
-            "has_more": False,
-            "first_id": entries[0][0] if entries else None,
-            "last_id": entries[-1][0] if entries else None,
-        }
-    if dialect == "gemini":
-        return {
-            "models": [
-                {
-                    "name": f"models/{model}",
-                    "displayName": f"{model} ({owner})",
-                    "supportedGenerationMethods": ["generateContent", "countTokens"],
-                }
-                for model, owner in entries
-            ]
-        }
-    return {
-        "object": "list",
-        "data": [{"id": model, "object": "model", "created": 0, "owned_by": owner} for model, owner in entries],
-    }

@@ -1,6 +1,6 @@
 """The way of a request, from the client's first byte to the last one of its answer.
 
-    guard -> local endpoint? -> read the body -> route -> credential -> upstream -> relay -> record
+    guard -> local endpoint? -> read the body -> route -> convert? -> credential -> upstream -> relay -> record
 
 Every step is one call below; what it does stands in the module it comes from. Errors of our own tree become an answer
 in the client's dialect in one place (`Answer.fail`); a client that goes away cancels the whole way, which closes the
@@ -23,12 +23,14 @@ from ccproxy.flows.recorder import Recorder, Tape
 from ccproxy.gateway import endpoints
 from ccproxy.gateway.answer import Answer, Send
 from ccproxy.gateway.bodies import Budget, ClientGone, Receive, RequestBody
+from ccproxy.gateway.conversion import Conversion, convert
 from ccproxy.gateway.forward import requested_model
 from ccproxy.gateway.listener import EXTENSION, Connection
 from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.replies import phrase
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.steps import admit, facts, note_failure, prepare, too_many
+from ccproxy.gateway.translated import Translated
 from ccproxy.gateway.websocket import relay_websocket
 from ccproxy.routing.detect import Operation
 from ccproxy.routing.sentinel import Presented
@@ -103,7 +105,7 @@ class Gateway:
                 idle=runtime.config.body_idle_seconds,
                 budget=self._budget,
             )
-            await self._serve(runtime, exchange, operation, credentials, body, answer, tape)
+            endable = await self._serve(runtime, exchange, operation, credentials, body, answer, tape)
             exchange.outcome = "complete" if exchange.outcome == "pending" else exchange.outcome
         except CCProxyError as error:
             note_failure(exchange, error)
@@ -144,36 +146,55 @@ class Gateway:
         body: RequestBody,
         answer: Answer,
         tape: Tape,
-    ) -> None:
-        """The steps for a request that was let in."""
+    ) -> bool:
+        """The steps for a request that was let in. Returns whether the answer can be ended normally."""
         request = exchange.request
         if endpoints.is_preflight(request) and exchange.client.origin:
-            await self._answer_ourselves(exchange, "preflight", endpoints.preflight(request), answer, tape)
-            return
+            return await self._answer_ourselves(exchange, "preflight", endpoints.preflight(request), answer, tape)
         if endpoints.answers_models(operation, request, credentials):
-            await self._answer_ourselves(exchange, "model list", endpoints.models(runtime, operation), answer, tape)
-            return
+            return await self._answer_ourselves(
+                exchange, "model list", endpoints.models(runtime, operation), answer, tape
+            )
         content = await self._read(request, operation, body)
         exchange.timings.request_read = self._clock.mono()
         if content and not exchange.model:
             exchange.model = requested_model(request.headers, content)
         route = runtime.router.resolve(facts(exchange, operation, credentials))
+        conversion = None
+        if route.action == "transform":
+            if operation.name == "model":
+                return await self._answer_ourselves(
+                    exchange, route.reason, endpoints.model(runtime, operation), answer, tape
+                )
+            provider = runtime.providers[route.provider]
+            conversion, route = convert(runtime, exchange, operation, route, provider, content or b"")
+            if conversion.encoded is None:
+                ours = endpoints.counted(conversion.estimate())
+                return await self._answer_ourselves(exchange, route.reason, ours, answer, tape)
+            content = conversion.encoded.body
         exchange.route = route
-        upstream = await self._send(runtime, exchange, route, content, body, tape)
+        upstream = await self._send(runtime, exchange, route, content, body, tape, conversion)
         try:
+            self._begin(exchange, upstream)
+            if conversion is not None:
+                keepalive = runtime.config.keepalive_seconds
+                translated = Translated(conversion, exchange, upstream, answer, tape, self._clock, keepalive=keepalive)
+                return await translated.relay()
             await self._relay(exchange, operation, upstream, answer, tape)
         finally:
             await upstream.close()
+        return True
 
     async def _answer_ourselves(
         self, exchange: Exchange, reason: str, ours: tuple[int, Headers, bytes], answer: Answer, tape: Tape
-    ) -> None:
+    ) -> bool:
         """Gives an answer that needs no upstream."""
         status, headers, document = ours
         exchange.route = Route(action="local", reason=reason)
         exchange.response = ResponseHead(status, phrase(status), headers)
         tape.response_chunk(document)
         await answer.reply(status, headers.copy(), document)
+        return True
 
     async def _read(self, request: Snapshot, operation: Operation, body: RequestBody) -> bytes | None:
         """The whole body if it is a JSON document, None if it is to stream through."""
@@ -181,7 +202,9 @@ class Gateway:
             request.body = b""
             return b""
         kind = request.headers.text(b"content-type").lower()
-        if "json" in kind or (operation.generates and not kind.startswith("multipart/")):
+        if "json" in kind or (
+            (operation.generates or operation.name == "count_tokens") and not kind.startswith("multipart/")
+        ):
             request.body = await body.read()
             return request.body
         request.body = None
@@ -195,10 +218,12 @@ class Gateway:
         content: bytes | None,
         body: RequestBody,
         tape: Tape,
+        conversion: Conversion | None,
     ) -> UpstreamResponse:
         """Makes the request for the upstream, sends it, and waits for the head of the answer."""
         provider = runtime.providers.get(route.provider)
-        headers, content = await prepare(exchange, route, provider, content)
+        converted = conversion.headers(exchange.request.headers) if conversion is not None else None
+        headers, content = await prepare(exchange, route, provider, content, converted)
         outgoing: bytes | AsyncIterator[bytes] | None = content or (b"" if body.expected else None)
         if content is None:
             outgoing = body.stream(tape.request_chunk)
@@ -223,12 +248,9 @@ class Gateway:
         self, exchange: Exchange, operation: Operation, upstream: UpstreamResponse, answer: Answer, tape: Tape
     ) -> None:
         """Passes the answer on as it comes."""
-        if not 200 <= upstream.status <= 599:
-            raise UpstreamError(f"{_upstream_name(exchange)} answered with the unusable status {upstream.status}")
-        head = ResponseHead(upstream.status, upstream.reason, upstream.headers, upstream.http_version)
-        exchange.response = head
+        head = exchange.response
+        assert head is not None
         kind = head.headers.text(b"content-type").lower()
-        exchange.streaming = kind.startswith("text/event-stream")
         if operation.generates and kind.startswith("text/html"):
             await self._refuse_page(exchange, upstream, tape)
         await answer.begin(head)
@@ -237,6 +259,13 @@ class Gateway:
                 exchange.timings.first_byte = self._clock.mono()
             tape.response_chunk(chunk)
             await answer.write(chunk)
+
+    def _begin(self, exchange: Exchange, upstream: UpstreamResponse) -> None:
+        """Notes the head of the upstream's answer. Raises UpstreamError if its status is none that can be passed on."""
+        if not 200 <= upstream.status <= 599:
+            raise UpstreamError(f"{_upstream_name(exchange)} answered with the unusable status {upstream.status}")
+        exchange.response = ResponseHead(upstream.status, upstream.reason, upstream.headers, upstream.http_version)
+        exchange.streaming = upstream.headers.text(b"content-type").lower().startswith("text/event-stream")
 
     async def _refuse_page(self, exchange: Exchange, upstream: UpstreamResponse, tape: Tape) -> None:
         """A web page in place of a model's answer (a gateway's error page, a login wall) becomes a clear error; the

@@ -21,7 +21,8 @@ def log_exchange(exchange: Exchange) -> None:
         parts += ["->", route.provider or route.host]
     if exchange.model:
         parts.append(exchange.model)
-    parts.append(str(exchange.response.status) if exchange.response is not None else "-")
+    answer = exchange.answer or exchange.response
+    parts.append(str(answer.status) if answer is not None else "-")
     parts.append(f"{timings.end - timings.begin:.3f}s")
     if exchange.outcome != "complete":
         parts.append(exchange.outcome)

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from ccproxy.egress.transport import Timeouts, Transport
 from ccproxy.gateway.config import GatewayConfig
 from ccproxy.gateway.guard import Guard
+from ccproxy.lightllm.config import LightllmConfig
+from ccproxy.lightllm.reasoning_store import ReasoningStore
+from ccproxy.lightllm.registry import Registry
 from ccproxy.providers.base import Provider
 from ccproxy.routing.resolve import Router
 
@@ -20,6 +23,8 @@ class Runtime:
     """The parts that depend on the configuration.
 
     Attributes:
+        dialects: those that can be converted into one another.
+        reasoning: what clients do not send back; one for the whole life of the process.
         network: the way to real providers.
         local: the way to providers of an in-process type.
     """
@@ -31,6 +36,9 @@ class Runtime:
     timeouts: Timeouts
     network: Transport
     local: Transport
+    dialects: Registry
+    lightllm: LightllmConfig
+    reasoning: ReasoningStore
 
     def transport(self, provider: Provider | None) -> Transport:
         """The transport that reaches `provider` (None: a default upstream)."""

@@ -43,7 +43,7 @@ class Server:
             self._gateway,
             self._state,
             Limits(config.max_header_bytes, config.max_headers, config.header_seconds),
-            keepalive=config.keepalive_seconds,
+            keepalive=config.idle_seconds,
             max_message=config.max_websocket_message_bytes,
         )
         loop = asyncio.get_running_loop()

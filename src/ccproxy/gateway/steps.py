@@ -51,9 +51,16 @@ def too_many() -> Overloaded:
 
 
 async def prepare(
-    exchange: Exchange, route: Route, provider: Provider | None, content: bytes | None
+    exchange: Exchange,
+    route: Route,
+    provider: Provider | None,
+    content: bytes | None,
+    converted: Headers | None = None,
 ) -> tuple[Headers, bytes | None]:
     """Header fields and body for the upstream; fetches the provider's credential. Also notes both on the exchange.
+
+    Args:
+        converted: the header fields of a converted request, which take the place of the client's.
 
     Raises CredentialError, and BadRequest where the model cannot be set.
     """
@@ -64,8 +71,8 @@ async def prepare(
         exchange.secrets.update(value.decode("latin-1") for _, value in credential.companions)
         exchange.credential = provider.source.label
         fields = provider.credential_fields(credential)
-    headers = forward_headers(exchange.request.headers, fields)
-    if content and route.model:
+    headers = forward_headers(exchange.request.headers if converted is None else converted, fields)
+    if content and route.model and converted is None:
         content = set_model(headers, content, route.model)
     exchange.forwarded = forwarded_snapshot(exchange.request, route, headers, content)
     return headers, content

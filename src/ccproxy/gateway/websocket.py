@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.protocols.utils import ClientDisconnected
 
 from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse, UpstreamSocket
-from ccproxy.errors import CCProxyError
+from ccproxy.errors import CCProxyError, NotSupported
 from ccproxy.exchange.exchange import Client, Exchange, Failure, ResponseHead, Timings, new_id
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.flows.recorder import Recorder, Tape
@@ -84,6 +84,9 @@ async def _open(
     operation, credentials = admit(runtime, exchange)
     route = runtime.router.resolve(facts(exchange, operation, credentials))
     exchange.route = route
+    if route.action == "transform":
+        # Clients that hear this ask again by HTTP, where there is conversion.
+        raise NotSupported("a WebSocket cannot be converted to another dialect", hint="use HTTP", status=426)
     provider = runtime.providers.get(route.provider)
     headers, _ = await prepare(exchange, route, provider, b"")
     exchange.timings.upstream_sent = clock.mono()

@@ -197,7 +197,7 @@ class PartAdapter:
         if source.kind == "url" and not urls:
             raise Untranslatable(
                 f"{path}: {what} by URL, which the target does not fetch",
-                hint="send it inline, or turn lightllm.fetch_images on",
+                hint="send it inline",
             )
 
     def _foreign(self, part: ServerTool | Opaque, path: str) -> Part | None:

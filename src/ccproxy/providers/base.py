@@ -30,6 +30,8 @@ class ProviderType:
     Attributes:
         name: the word in `type:`.
         dialects: what it speaks natively, its main dialect first; empty = every client dialect.
+        elsewhere: what servers of others that speak its API are taken to speak; empty = the same.
+        own_hosts: the host names, or endings of them, that are the provider's own.
         host: the host used when the configuration gives none; "" if it must.
         path: the path of the main operation when the configuration gives none.
         main: the end of that path that names the main operation (`/messages`); what stands before it is the base
@@ -47,6 +49,8 @@ class ProviderType:
     path: str
     main: str
     versioned_base: bool = False
+    elsewhere: tuple[str, ...] = ()
+    own_hosts: tuple[str, ...] = ()
     credential_field: Callable[[str], Field] = bearer
     in_process: bool = False
     models: tuple[str, ...] = ()
@@ -57,6 +61,7 @@ class Provider:
     """A configured provider, ready for use.
 
     Attributes:
+        dialects: what it speaks natively, that of its main operation first; empty = every client dialect.
         path: template of the main operation's path; may hold `{model}` and `{action}`.
         main: which operation that is (`/messages`): the type's, unless the path ends with another.
         base: `path` without the main operation (`/anthropic/v1`): sibling operations stand beside it.
@@ -71,6 +76,7 @@ class Provider:
     path: str
     main: str
     base: str
+    dialects: tuple[str, ...]
     query: bytes = b""
     source: CredentialSource | None = field(default=None, repr=False)
     verify: bool = True
@@ -78,12 +84,12 @@ class Provider:
 
     def speaks(self, dialect: str) -> bool:
         """Whether requests of `dialect` can go to it as they are."""
-        return not self.type.dialects or dialect in self.type.dialects
+        return not self.dialects or dialect in self.dialects
 
     @property
     def dialect(self) -> str:
-        """Its main dialect, or "" if it speaks all."""
-        return self.type.dialects[0] if self.type.dialects else ""
+        """Its main dialect, into which requests are converted; "" if it speaks all."""
+        return self.dialects[0] if self.dialects else ""
 
     @property
     def origin(self) -> str:

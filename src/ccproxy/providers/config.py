@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -41,4 +41,11 @@ class ProviderConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         Meta(description="Where its credential comes from; a bare string is a shell command."),
     ] = None
     verify: Annotated[bool, Meta(description="Verify its TLS certificate. Only switch off for a test server.")] = True
+    dialects: Annotated[
+        list[Literal["anthropic", "openai", "openai_responses", "gemini"]],
+        Meta(
+            description="What it speaks; requests in another dialect are converted. Default: that of the type, and for "
+            "type `openai` on another host than OpenAI's only `openai` (Chat Completions)."
+        ),
+    ] = []
     models: Annotated[list[str], Meta(description="Model names to list under `/v1/models`.")] = []

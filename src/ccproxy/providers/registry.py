@@ -15,8 +15,13 @@ from ccproxy.providers.base import Provider, ProviderType
 from ccproxy.providers.config import ProviderConfig
 from ccproxy.util.address import Address, parse_address
 
-#: The operations that a path can end with.
-_MAINS = ("/chat/completions", "/responses", "/messages", "/models/{model}:{action}")
+#: The operations that a path can end with, and whose they are.
+_MAINS = {
+    "/chat/completions": "openai",
+    "/responses": "openai_responses",
+    "/messages": "anthropic",
+    "/models/{model}:{action}": "gemini",
+}
 
 
 @cache
@@ -63,11 +68,21 @@ def build_provider(name: str, config: ProviderConfig, source: CredentialSource |
         path=path,
         main=main,
         base=path.removesuffix(main) if path.endswith(main) else path.rpartition("/")[0],
+        dialects=_dialects(config, kind, address.host, main),
         query=address.query,
         source=source,
         verify=config.verify,
         models=tuple(config.models) or kind.models,
     )
+
+
+def _dialects(config: ProviderConfig, kind: ProviderType, host: str, main: str) -> tuple[str, ...]:
+    """What a provider speaks, that of its main operation first."""
+    dialects = tuple(dict.fromkeys(config.dialects)) or kind.dialects
+    first = _MAINS.get(main, "")
+    if not config.dialects and kind.elsewhere and not host.endswith(kind.own_hosts):
+        dialects = (first,) if first in kind.dialects else kind.elsewhere
+    return tuple(sorted(dialects, key=lambda dialect: dialect != first))
 
 
 def _known_types() -> str:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from ccproxy.errors import ConfigError, CredentialError, NoRoute, NotSupported
+from ccproxy.exchange.http import Headers
 from ccproxy.exchange.route import Route
 from ccproxy.providers.base import Provider
 from ccproxy.routing.config import TransformRule
-from ccproxy.routing.detect import Operation
+from ccproxy.routing.detect import Operation, detect
 from ccproxy.routing.sentinel import strip_key
 from ccproxy.util.address import Address, parse_address
 
@@ -71,13 +72,18 @@ class Facts:
 
 
 class Router:
-    """The routing of one configuration."""
+    """The routing of one configuration. `dialects` are those that can be converted into one another."""
 
     def __init__(
-        self, providers: Mapping[str, Provider], rules: tuple[Rule, ...], default_upstreams: Mapping[str, str | None]
+        self,
+        providers: Mapping[str, Provider],
+        rules: tuple[Rule, ...],
+        default_upstreams: Mapping[str, str | None],
+        dialects: frozenset[str],
     ) -> None:
         self._providers = providers
         self._rules = rules
+        self._dialects = dialects
         self._defaults = {name: None if url is None else _parse(name, url) for name, url in default_upstreams.items()}
 
     def resolve(self, facts: Facts) -> Route:
@@ -121,6 +127,17 @@ class Router:
 
     def _to_provider(self, provider: Provider, facts: Facts, reason: str, *, model: str = "") -> Route:
         operation = facts.operation
+        if self._converts(provider, operation):
+            return Route(
+                action="transform",
+                reason=reason,
+                provider=provider.name,
+                scheme=provider.scheme,
+                host=provider.host,
+                port=provider.port,
+                target=b"",  # known when the request is written: `converted_target`
+                model=model,
+            )
         _check_form(provider, operation, reason)
         return Route(
             action="redirect",
@@ -131,6 +148,14 @@ class Router:
             port=provider.port,
             target=_target(_path(provider, operation, model), provider.query, facts),
             model=model if _in_body(facts) else "",
+        )
+
+    def _converts(self, provider: Provider, operation: Operation) -> bool:
+        """Whether the request must and can be converted."""
+        return (
+            not _speaks(provider, operation)
+            and {operation.dialect, provider.dialect} <= self._dialects
+            and (operation.generates or operation.name in {"count_tokens", "model"})
         )
 
     def _by_default(self, facts: Facts, reason: str) -> Route:
@@ -163,6 +188,19 @@ class Router:
         )
 
 
+def converted_target(provider: Provider, path: str) -> bytes:
+    """Path and query at the provider for a request that was written in its dialect.
+
+    Args:
+        path: the documented path of the operation, with its query, as `lightllm` gives it.
+    """
+    path, _, query = path.partition("?")
+    operation = detect(path, query.encode(), Headers())
+    target = _path(provider, operation, "").encode("latin-1")
+    queries = [part for part in (provider.query, query.encode()) if part]
+    return b"?".join([target, b"&".join(queries)]) if queries else target
+
+
 def _parse(name: str, url: str) -> Address:
     try:
         return parse_address(url)
@@ -175,16 +213,15 @@ def _check_form(provider: Provider, operation: Operation, reason: str) -> None:
 
     def refusal(client: str, wanted: str, hint: str) -> NotSupported:
         return NotSupported(
-            f"{reason}: the client speaks {client}, provider {provider.name!r} speaks {wanted}; "
-            "conversion between dialects is not part of this version",
-            hint=hint,
+            f"{reason}: the client speaks {client}, provider {provider.name!r} speaks {wanted}", hint=hint
         )
 
     if not _speaks(provider, operation):
-        raise refusal(
-            operation.dialect,
-            " and ".join(provider.type.dialects),
-            f"point a {provider.dialect} client at it, or choose a provider that speaks {operation.dialect}",
+        raise NotSupported(
+            f"{reason}: {operation.canonical} is an endpoint of {operation.dialect}; provider {provider.name!r} speaks "
+            f"{' and '.join(provider.dialects)}, which has none like it",
+            hint=f"model requests are converted, this is not; choose a provider that speaks {operation.dialect}",
+            status=400,
         )
     if provider.type.in_process:
         return

@@ -24,7 +24,7 @@ def run(sandbox, stub):
 
 class TestEnvironment:
     def test_the_command_sees_the_proxy_and_its_arguments_untouched(self, run, stub) -> None:
-        stub.says(providers=[{"name": "demo", "type": "demo"}])
+        stub.says(providers=[{"name": "demo", "dialects": []}])
         done = run("--", sys.executable, "-c", SHOW, "--inspect", "-h", "--", "--port", "", "a b")
         assert done.returncode == 0, done.stderr
         seen = json.loads(done.stdout)
@@ -39,24 +39,24 @@ class TestEnvironment:
         assert done.stdout == "-- -n x\n"
 
     def test_a_key_of_the_user_goes_along_and_nothing_is_said(self, run, stub) -> None:
-        stub.says(providers=[{"name": "anthropic", "type": "anthropic"}])
+        stub.says(providers=[{"name": "anthropic", "dialects": ["anthropic"]}])
         done = run("--", "printenv", "ANTHROPIC_API_KEY", ANTHROPIC_API_KEY="mine")
         assert (done.stdout, done.stderr) == ("mine\n", "")
 
     def test_a_provider_can_be_forced(self, run, stub) -> None:
-        stub.says(providers=[{"name": "demo", "type": "demo"}, {"name": "a", "type": "anthropic"}])
+        stub.says(providers=[{"name": "demo", "dialects": []}, {"name": "a", "dialects": ["anthropic"]}])
         done = run("--provider", "a", "--", "printenv", "ANTHROPIC_API_KEY", ANTHROPIC_API_KEY="mine")
         assert done.stdout == "sk-ant-oat-ccproxy-a\n"
 
     def test_a_provider_that_the_proxy_does_not_have_is_an_error(self, run, stub) -> None:
-        stub.says(providers=[{"name": "demo", "type": "demo"}])
+        stub.says(providers=[{"name": "demo", "dialects": []}])
         done = run("--provider", "dmeo", "--", "echo", "ran")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == "ccproxy: the proxy has no provider 'dmeo' (it has: demo)\n"
 
     def test_a_client_key_of_the_gateway_goes_with_the_sentinel(self, run, sandbox, stub) -> None:
         sandbox.write_config("ccproxy: {gateway: {client_keys: {me: 9f8e7d6c5b4a39281706f5e4d3c2b1a0}}}")
-        stub.says(providers=[{"name": "demo", "type": "demo"}])
+        stub.says(providers=[{"name": "demo", "dialects": []}])
         done = run("--", "printenv", "GEMINI_API_KEY")
         assert done.stdout == "sk-ant-oat-ccproxy-demo.9f8e7d6c5b4a39281706f5e4d3c2b1a0\n"
         assert "9f8e" not in done.stderr

@@ -13,6 +13,8 @@ TYPES = (
         path="/v1/chat/completions",
         main="/chat/completions",
         versioned_base=True,
+        elsewhere=("openai",),
+        own_hosts=("api.openai.com", ".api.openai.com", ".openai.azure.com"),
     ),
     ProviderType(
         name="openrouter",

@@ -1,0 +1,135 @@
+"""A request for a provider that speaks another dialect.
+
+    client bytes -> Request -> what the client did not send back -> within the provider's capabilities -> provider bytes
+
+The conversion itself is `lightllm`, pure and synchronous; here stands what it needs from an exchange: the model and the
+path at the provider, header fields, strict mode. The way back is `translated.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ccproxy.exchange.exchange import Exchange
+from ccproxy.exchange.http import Headers
+from ccproxy.exchange.route import Route
+from ccproxy.gateway.forward import MAX_DECODED
+from ccproxy.gateway.runtime import Runtime
+from ccproxy.lightllm.compression import decode
+from ccproxy.lightllm.dialect import Context, Dialect, Encoded, StreamForm, Target
+from ccproxy.lightllm.dialect import Operation as Asked
+from ccproxy.lightllm.estimate import estimate
+from ccproxy.lightllm.ir.request import Request
+from ccproxy.lightllm.translate import Filter, filters_of
+from ccproxy.providers.base import Provider
+from ccproxy.routing.detect import Operation
+from ccproxy.routing.resolve import converted_target
+
+STRICT_HEADER = b"x-ccproxy-strict"
+ESTIMATED_HEADER = b"x-ccproxy-estimated"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """One request between two dialects, and what its answer needs.
+
+    Attributes:
+        asked: what the client asks for.
+        client, source: the client's dialect and the provider's.
+        request: the request as the client sent it.
+        encoded: the request in the provider's dialect; None where the provider cannot be asked (a token count that it
+            has no endpoint for).
+        context: what the decoder and the encoder of the answer share.
+        form: how a client that streams gets its stream.
+        recorder: keeps what the client will not send back.
+    """
+
+    asked: Asked
+    client: Dialect
+    source: Dialect
+    request: Request
+    encoded: Encoded | None
+    context: Context
+    form: StreamForm
+    recorder: Filter
+
+    def filters(self) -> list[Filter]:
+        """What the events of the answer go through."""
+        return [*(filters_of(self.encoded) if self.encoded is not None else ()), self.recorder]
+
+    def headers(self, client: Headers) -> Headers:
+        """The header fields of the request, without a credential. Of the client's only its name goes along: the others
+        describe a body or belong to its dialect."""
+        assert self.encoded is not None
+        kept = [pair for pair in client if pair[0].lower() == b"user-agent"]
+        accept = b"text/event-stream" if self.encoded.request.stream else b"application/json"
+        written = [(name.encode("ascii"), value.encode("ascii")) for name, value in self.encoded.headers]
+        length = str(len(self.encoded.body)).encode()
+        return Headers([*kept, *written, (b"accept", accept), (b"content-length", length)])
+
+    def estimate(self) -> bytes:
+        """The body of a token count that is estimated here, in the client's dialect."""
+        assert self.client.encode_count is not None
+        return self.client.encode_count(estimate(self.request))
+
+
+def convert(
+    runtime: Runtime, exchange: Exchange, operation: Operation, route: Route, provider: Provider, content: bytes
+) -> tuple[Conversion, Route]:
+    """The request in the provider's dialect, and the route with its path; the losses are on the exchange.
+
+    Raises BadRequest (the body is none of the client's dialect), Untranslatable (something cannot be said and must not
+    be left out, or, in strict mode, any loss at all).
+    """
+    client, source = runtime.dialects.get(operation.dialect), runtime.dialects.get(provider.dialect)
+    headers = exchange.request.headers
+    plain = decode(content, headers.text(b"content-encoding"), MAX_DECODED)
+    streams = operation.action == "streamGenerateContent" if operation.action else None
+    request = client.decode_request(plain, model=operation.model, stream=streams)
+    capabilities = source.capabilities
+    scope = exchange.client.key
+    restored = runtime.reasoning.restored(request, provider.name, capabilities, scope)
+    asked: Asked = "count_tokens" if operation.name == "count_tokens" else "generate"
+    encoded = None
+    if asked == "generate" or source.write_count_request is not None:
+        config = runtime.lightllm
+        target = Target(
+            model=route.model,
+            origin=provider.name,
+            capabilities=capabilities,
+            default_max_tokens=config.default_max_tokens,
+            repair=config.repair,
+        )
+        encoded = source.encode_request(restored, target, operation=asked)
+        exchange.losses = encoded.losses
+        if config.strict or _wants_strict(headers.get(STRICT_HEADER)):
+            encoded.losses.require_empty()
+        route = replace(route, target=converted_target(provider, encoded.path))
+    exchange.upstream_dialect = source.name
+    context = Context(request=request, origin=provider.name)
+    if exchange.losses is not None:
+        context.ledger = exchange.losses
+    return (
+        Conversion(
+            asked=asked,
+            client=client,
+            source=source,
+            request=request,
+            encoded=encoded,
+            context=context,
+            form=_form(client, operation, exchange.request.query),
+            recorder=runtime.reasoning.recorder(request, scope),
+        ),
+        route,
+    )
+
+
+def _wants_strict(value: bytes | None) -> bool:
+    return value is not None and value.strip().lower() in {b"1", b"true", b"yes"}
+
+
+def _form(client: Dialect, operation: Operation, query: bytes) -> StreamForm:
+    """How a client gets its stream: one that asks for it in the path (Gemini's) gets an array, unless it says SSE."""
+    if not operation.action:
+        return client.stream_form
+    return "sse" if b"alt=sse" in query.split(b"&") else "json_array"
