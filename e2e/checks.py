@@ -163,8 +163,10 @@ def _judge_requests(place: Workplace, requests: list[Received], case: Case) -> N
 
 
 def _judge_identity(requests: list[Received], flows: list[Flow]) -> None:
-    """What the provider got is what the client sent, to the byte; WebSocket messages too."""
-    sent = Counter(flow.request.body for flow in flows if flow.forwarded and not flow.request.redacted)
+    """What the provider got is what the client sent, to the byte (or what it was converted to, where that is); WebSocket
+    messages too."""
+    sides = [flow.forwarded if flow.action == "transform" else flow.request for flow in flows if flow.forwarded]
+    sent = Counter(side.body for side in sides if side is not None and not side.redacted)
     if changed := sent - Counter(request.body for request in requests):
         raise Trouble(f"{changed.total()} bodies reached the provider changed")
     sockets = [flow.websocket for flow in flows if flow.websocket and not flow.websocket.redacted]

@@ -113,6 +113,7 @@ def _claude() -> list[Case]:
         Case("claude", "sentinel", _CLAUDE, {"ANTHROPIC_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
         Case("claude", "no key", _CLAUDE, credential=THEIRS, note="selects provider claude"),
         Case("claude", "--provider", _CLAUDE, {"ANTHROPIC_API_KEY": OWN}, options=("--provider", "claude"), credential=THEIRS),
+        *_converted("claude", _CLAUDE, "ANTHROPIC_API_KEY", ("gpt", "responses", "gemini")),
     ]  # fmt: skip
 
 
@@ -134,7 +135,10 @@ def _codex() -> list[Case]:
         Case("codex", "saved login", _CODEX, files={".codex/auth.json": store}, credential=_jwt(claims)),
         Case("codex", "sentinel", _CODEX, {"OPENAI_API_KEY": f"{SENTINEL}responses"}, credential=THEIRS),
         Case("codex", "no key", _CODEX, credential=THEIRS, note="OPENAI_API_KEY selects provider"),
-    ]
+        *_converted("codex", _CODEX, "OPENAI_API_KEY", ("claude", "gpt", "gemini")),
+        Case("codex", "to claude, after a WebSocket that is refused", _CODEX, {"CODEX_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
+        Case("codex", "older model to claude", _CODEX_OLDER, {"OPENAI_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
+    ]  # fmt: skip
 
 
 def _gemini() -> list[Case]:
@@ -145,6 +149,7 @@ def _gemini() -> list[Case]:
         Case("gemini", "own key", _GEMINI, {"GEMINI_API_KEY": OWN}, files, errors=(429, 500)),
         Case("gemini", "sentinel", _GEMINI, {"GEMINI_API_KEY": f"{SENTINEL}gemini"}, files, credential=THEIRS),
         Case("gemini", "no key", _GEMINI, {}, files, credential=THEIRS, note="selects provider gemini"),
+        *_converted("gemini", _GEMINI, "GEMINI_API_KEY", ("claude", "gpt", "responses"), files),
     ]
 
 
@@ -153,6 +158,7 @@ def _qwen() -> list[Case]:
     return [
         Case("qwen", "own key", _QWEN, {"OPENAI_API_KEY": OWN}, errors=(400, 500)),
         Case("qwen", "sentinel", _QWEN, {"OPENAI_API_KEY": f"{SENTINEL}gpt"}, credential=THEIRS),
+        *_converted("qwen", _QWEN, "OPENAI_API_KEY", ("claude", "responses", "gemini"), errors=(400,)),
     ]
 
 
@@ -168,6 +174,30 @@ def _opencode() -> list[Case]:
         Case("opencode", "openai", openai, {"OPENAI_API_KEY": OWN}),
         Case("opencode", "google", google, {"GOOGLE_GENERATIVE_AI_API_KEY": OWN}),
         Case("opencode", "no key", anthropic, credential=THEIRS, note="selects provider claude"),
+        *_converted("opencode", anthropic, "ANTHROPIC_API_KEY", ("gpt", "gemini")),
+    ]
+
+
+def _converted(
+    command: str,
+    words: tuple[str, ...],
+    variable: str,
+    providers: tuple[str, ...],
+    files: Mapping[str, object] | None = None,
+    errors: tuple[int, ...] = (429, 500),
+) -> list[Case]:
+    """A client with a sentinel key for providers that speak other dialects; the first one fails, too."""
+    return [
+        Case(
+            command,
+            f"to {name}",
+            words,
+            {variable: f"{SENTINEL}{name}"},
+            files or {},
+            credential=THEIRS,
+            errors=errors if name == providers[0] else (),
+        )
+        for name in providers
     ]
 
 

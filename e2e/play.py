@@ -109,7 +109,10 @@ class Play:
             return Script(asked.model, [Text("Reading a file")], USAGE)
         self.turns += 1
         name = next(iter(offered))
-        call = ToolCall(name, READERS[name](self.needle))
+        args = READERS[name](self.needle)
+        if offered[name] == "function" and not args.startswith("{"):
+            args = json.dumps({"input": args})  # a tool that takes plain text, as a dialect without such tools has it
+        call = ToolCall(name, args)
         return Script(asked.model, [Text("Let me look."), call], USAGE, stop="tool_use")
 
     async def _converse(self, session: SocketSession) -> None:
