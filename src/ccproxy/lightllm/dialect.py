@@ -36,6 +36,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         document_types: media types of documents; empty = none.
         audio_types: media types of recordings; empty = none.
         result_media: whether tool results may hold images and documents.
+        answer_media: whether answers of the history may hold images, documents and recordings.
         system_anywhere: whether system messages may stand in mid-conversation.
         thinking: which thinking parts of the history may go back: `signed` (only with a signature of this upstream),
             `any`, or `none`.
@@ -44,9 +45,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         tool_name: pattern of a legal tool name.
         hosted_tools: kinds of provider-defined tools (our words) that the dialect can define.
         allowed_tools: whether a tool choice can name several tools.
+        forced_calls: whether a tool choice can demand a call.
         parallel_control: whether parallel calls can be forbidden.
         sampling: names of the `Sampling` fields it has; empty for a model that refuses them all.
         temperature: lowest and highest temperature.
+        two_cuts: whether temperature and `top_p` may be given together.
         max_stop: the most stop sequences; 0 = it has none. What is beyond is cut on the way back.
         blank_stop: whether a stop sequence may be white space alone.
         needs_max_tokens: whether the limit must be given.
@@ -54,8 +57,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         json_mode, json_schema: the forms of structured output.
         efforts: effort words, rising; empty = it has no words.
         budgets: whether thinking takes a budget in tokens.
+        max_budget: the highest such budget; None = any.
         adaptive: whether thinking takes "decide yourself" together with an effort word.
         reasoning: whether thinking can be asked for at all.
+        thinking_off: whether thinking can be forbidden.
+        thinks_unasked: whether it thinks when nothing is said about it.
         cache_marks, cache_key: the ways to help its prompt cache.
         user, metadata, verbosity: whether it has these fields.
         legacy_limit: whether the limit goes by the dialect's older name (Chat: `max_tokens`).
@@ -63,7 +69,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         text_parts: whether instructions, answers of the history and tool results may be several texts; else they are
             joined.
         stream_usage: whether a stream must be asked for its usage.
-        thinking_switch: whether thinking is turned on and off by `thinking: {type}` where the dialect has only words.
+        thinking_switch: whether thinking is turned on and off by `thinking: {type}` alone, beside an effort word.
+        enable_thinking: the same by `enable_thinking`, beside a budget (Qwen).
         demands_thinking: whether the thinking before a tool call must come back in every later request
             (`reasoning_store` keeps it for clients that do not send it).
         schema: what it takes of JSON Schema as a tool's arguments.
@@ -79,6 +86,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     document_urls: bool = True
     audio_types: frozenset[str] = frozenset()
     result_media: bool = True
+    answer_media: bool = True
     system_anywhere: bool = True
     thinking: Literal["signed", "any", "none"] = "any"
     custom_tools: bool = False
@@ -86,9 +94,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     tool_name: str = r"[a-zA-Z0-9_-]{1,64}"
     hosted_tools: frozenset[str] = frozenset()
     allowed_tools: bool = False
+    forced_calls: bool = True
     parallel_control: bool = True
     sampling: frozenset[str] = frozenset({"temperature", "top_p"})
     temperature: tuple[float, float] = (0.0, 2.0)
+    two_cuts: bool = True
     max_stop: int = 4
     blank_stop: bool = True
     needs_max_tokens: bool = False
@@ -97,8 +107,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     json_schema: bool = True
     efforts: tuple[str, ...] = ()
     budgets: bool = False
+    max_budget: int | None = None
     adaptive: bool = False
     reasoning: bool = True
+    thinking_off: bool = True
+    thinks_unasked: bool = False
     cache_marks: bool = False
     cache_key: bool = False
     user: bool = True
@@ -109,6 +122,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     text_parts: bool = True
     stream_usage: bool = True
     thinking_switch: bool = False
+    enable_thinking: bool = False
     demands_thinking: bool = False
     schema: SchemaRules = ANYTHING
     strict_schema: SchemaRules = ANYTHING

@@ -395,6 +395,8 @@ class BaseEncoder:
 
     def _end(self, event: End) -> list[Frame]:
         self._left_behind("answer", event.extras)
+        counts = self.usage.extras if self.usage else {}
+        self._left_behind("answer.usage", {name: value for name, value in counts.items() if _says(value)})
         return self.on_end(event)
 
     def _left_behind(self, path: str, extras: JsonObject | None) -> None:
@@ -403,3 +405,8 @@ class BaseEncoder:
             for name, value in extras.items():
                 if value is not None:
                     self.context.ledger.dropped(f"{path}.{name}", "only the provider's dialect knows it", value)
+
+
+def _says(count: object) -> bool:
+    """Whether a count of the provider's own, or a group of them, says anything."""
+    return any(map(_says, count.values())) if isinstance(count, dict) else bool(count)

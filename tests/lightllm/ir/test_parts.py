@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from ccproxy.lightllm.ir.parts import Image, Signature, Source, Text, Thinking, ToolCall, empty, text_of
+from ccproxy.lightllm.ir.parts import (
+    Document,
+    Image,
+    Part,
+    Signature,
+    Source,
+    Text,
+    Thinking,
+    ToolCall,
+    described,
+    empty,
+    text_of,
+)
 
 
 def test_parts_are_equal_by_content_and_frozen() -> None:
@@ -26,3 +38,9 @@ def test_a_part_begins_without_what_its_deltas_bring() -> None:
     assert empty(ToolCall("i", "n", "{}", signature=signature)) == ToolCall("i", "n", signature=signature)
     image = Image(Source("url", "u"))
     assert empty(image) is image
+
+
+def test_every_part_has_words_for_a_person() -> None:
+    assert described(Image(Source("url", "u"))) == "an image"
+    assert described(Document()) == "a document"
+    assert {described(kind.__new__(kind)) for kind in Part.__value__.__args__}

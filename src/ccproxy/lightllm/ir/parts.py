@@ -216,3 +216,22 @@ def empty(part: Part) -> Part:
 def text_of(parts: tuple[Part, ...], separator: str = "") -> str:
     """The visible text of `parts`, joined."""
     return separator.join(part.text for part in parts if isinstance(part, Text))
+
+
+_WORDS: dict[type[Part], str] = {
+    Text: "text",
+    Thinking: "thinking",
+    Image: "an image",
+    Document: "a document",
+    Audio: "a recording",
+    ToolCall: "a tool call",
+    ToolResult: "a tool result",
+    ServerTool: "a tool that the provider ran",
+    Refusal: "a refusal",
+    Opaque: "a part of another dialect",
+}
+
+
+def described(part: Part) -> str:
+    """What a message for a person calls `part`."""
+    return _WORDS[type(part)]
