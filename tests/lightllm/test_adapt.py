@@ -25,7 +25,6 @@ from ccproxy.lightllm.ir.request import (
     FunctionTool,
     HostedTool,
     Message,
-    Output,
     Reasoning,
     Request,
     Sampling,
@@ -116,67 +115,6 @@ def test_the_same_dialect_keeps_everything() -> None:
     request = Request("m", (USER,), "there", extras={"x": 1}, candidates=4, state=State(store=True))
     assert adapt(request, "there", Target(), Capabilities(), ledger).request == request
     assert len(ledger) == 0
-
-
-def test_sampling_is_clamped_dropped_or_refused_whole() -> None:
-    sampling = Sampling(2.5, 0.9, 40, 0.1, 0.2, 7)
-    adapted, losses = run(Capabilities(temperature=(0.0, 1.0)), sampling=sampling)
-    assert adapted.request.sampling == Sampling(1.0, 0.9)
-    assert losses == {
-        "sampling.temperature": "clamped",
-        "sampling.top_k": "dropped",
-        "sampling.frequency_penalty": "dropped",
-        "sampling.presence_penalty": "dropped",
-        "sampling.seed": "dropped",
-    }
-    adapted, losses = run(Capabilities(sampling=frozenset()), sampling=Sampling(1, 1))
-    assert adapted.request.sampling == Sampling()
-    assert losses == {"sampling.temperature": "dropped", "sampling.top_p": "dropped"}
-
-
-@pytest.mark.parametrize(
-    ("most", "blank", "sent", "ours"),
-    [
-        (4, True, ("a", "\n", "b"), ()),
-        (2, True, ("a", "\n"), ("b",)),
-        (0, True, (), ("a", "\n", "b")),
-        (4, False, ("a", "b"), ("\n",)),
-    ],
-)
-def test_stop_sequences_beyond_the_target_are_cut_by_us(most: int, blank: bool, sent: Any, ours: Any) -> None:
-    adapted, losses = run(Capabilities(max_stop=most, blank_stop=blank), stop=("a", "\n", "b"))
-    assert adapted.request.stop == sent
-    assert adapted.stop == ours
-    assert losses == {}
-
-
-def test_fields_the_target_lacks_are_dropped_by_name() -> None:
-    adapted, losses = run(
-        Capabilities(
-            max_tokens=False, reasoning=False, parallel_control=False, user=False, json_schema=False, json_mode=False
-        ),
-        max_tokens=5,
-        reasoning=Reasoning("on", "high"),
-        parallel_tools=False,
-        user="u",
-        metadata={"k": "v"},
-        cache=CacheMark("1h"),
-        cache_key="k",
-        output=Output("schema", {}, verbosity="low"),
-    )
-    assert losses == {
-        "max_tokens": "dropped",
-        "output.schema": "approximated",
-        "output.form": "dropped",
-        "output.verbosity": "dropped",
-        "reasoning": "dropped",
-        "cache_control": "dropped",
-        "prompt_cache_key": "dropped",
-        "user": "dropped",
-        "metadata": "dropped",
-        "parallel_tool_calls": "dropped",
-    }
-    assert adapted.request == Request("m", (USER,), "there")
 
 
 def test_media_of_results_follow_in_one_user_message() -> None:
@@ -317,35 +255,80 @@ def test_what_is_said_about_a_group_of_tools_is_recorded() -> None:
     assert losses == {}
 
 
-def test_schemas_are_brought_within_the_rules_of_another_dialect() -> None:
+def test_schemas_of_tools_are_brought_within_the_rules_of_another_dialect() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "minLength": 1}}}
-    narrow = Capabilities(schema=GEMINI_JSON, output_schema=GEMINI_JSON)
-    adapted, losses = run(narrow, tools=(FunctionTool("f", schema),), output=Output("schema", schema))
-    assert losses == {
-        "tools[0].schema.properties.a.minLength": "approximated",
-        "output.schema.properties.a.minLength": "approximated",
-    }
+    narrow = Capabilities(schema=GEMINI_JSON)
+    adapted, losses = run(narrow, tools=(FunctionTool("f", schema),))
+    assert losses == {"tools[0].schema.properties.a.minLength": "approximated"}
     (tool,) = adapted.request.tools
     assert isinstance(tool, FunctionTool)
-    assert tool.schema == adapted.request.output.schema != schema
+    assert tool.schema != schema
     # Its own dialect takes them as they are.
     adapted, losses = run(narrow, tools=(FunctionTool("f", schema),), dialect="there")
     assert adapted.request.tools == (FunctionTool("f", schema),)
     assert losses == {}
 
 
-def test_a_target_that_cannot_be_bound_to_a_schema_is_not() -> None:
+def test_a_tool_that_cannot_be_bound_to_its_schema_is_not() -> None:
     loose = {"type": "object", "properties": {"a": {"type": "string"}}}
     bound = {**loose, "required": ["a"], "additionalProperties": False}
-    strict = Capabilities(strict_schema=OPENAI_STRICT)
     for schema, kept in ((loose, False), (bound, True)):
         adapted, losses = run(
-            strict,
-            tools=(FunctionTool("f", schema, strict=True),),
-            output=Output("schema", schema, strict=True),
+            Capabilities(strict_schema=OPENAI_STRICT), tools=(FunctionTool("f", schema, strict=True),)
         )
         (tool,) = adapted.request.tools
         assert isinstance(tool, FunctionTool)
-        assert (tool.strict, adapted.request.output.strict) == (kept, kept)
-        assert tool.schema == schema
-        assert set(losses) == (set() if kept else {"tools[0].strict", "output.strict"})
+        assert (tool.strict, tool.schema) == (kept, schema)
+        assert set(losses) == (set() if kept else {"tools[0].strict"})
+
+
+PICTURE = Image(Source("base64", "a", "image/png"))
+
+
+def test_results_of_one_turn_stand_together() -> None:
+    given = (
+        Message("assistant", (ToolCall("1", "f"), ToolCall("2", "f"))),
+        Message("user", (ToolResult("1", (PICTURE,)),)),
+        Message("user", (Text("and"), ToolResult("2"))),
+        Message("user", (Text("so?"),)),
+    )
+    assert run(messages=given)[0].request.messages == (
+        given[0],
+        Message("user", (ToolResult("1", (PICTURE,)), Text("and"), ToolResult("2"))),
+        given[3],
+    )
+    results, others = run(Capabilities(result_media=False), messages=given)[0].request.messages[1:3]
+    assert [part.call_id for part in results.parts if isinstance(part, ToolResult)] == ["1", "2"]
+    assert PICTURE in others.parts
+    # The same dialect has them as they came; speakers with names are not mixed.
+    assert run(messages=given, dialect="there")[0].request.messages == given
+    apart = (Message("user", (Text("a"),), name="ann"), Message("user", (ToolResult("1"),)))
+    assert run(messages=apart)[0].request.messages == apart
+
+
+def test_nothing_of_an_instruction_in_mid_conversation_is_lost() -> None:
+    marked = Message("developer", (Text("a"), Text("b", cache=CacheMark("1h"))))
+    seen = Message("developer", (Text("look"), PICTURE))
+    can = Capabilities(system_anywhere=False, cache_marks=True)
+    assert run(can, messages=(USER, marked, seen))[0].request.messages[1:] == (
+        Message("user", (Text("<system>\na\n\nb\n</system>", cache=CacheMark("1h")),)),
+        Message("user", (Text("<system>"), Text("look"), PICTURE, Text("</system>"))),
+    )
+
+
+def test_media_in_an_answer_of_the_history_are_refused_by_name() -> None:
+    answer = Message("assistant", (Text("see"), PICTURE))
+    assert run(messages=(answer,))[0].request.messages == (answer,)
+    can = Capabilities(answer_media=False)
+    with pytest.raises(Untranslatable, match=r"^messages\[0\]\.parts\[1\]: an image in an answer of the history"):
+        run(can, messages=(answer,))
+    assert run(can, messages=(answer,), dialect="there")[0].request.messages == (answer,)
+
+
+def test_a_target_that_cannot_be_made_to_call_a_tool() -> None:
+    can = Capabilities(forced_calls=False)
+    for choice in (ToolChoice("required"), ToolChoice("tool", "f")):
+        adapted, losses = run(can, tools=(FunctionTool("f"),), tool_choice=choice)
+        assert adapted.request.tool_choice == ToolChoice("auto")
+        assert losses == {"tool_choice": "approximated"}
+    assert run(can, tools=(FunctionTool("f"),), tool_choice=ToolChoice("none"))[1] == {}

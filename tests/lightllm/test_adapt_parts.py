@@ -136,3 +136,18 @@ def test_a_result_names_the_tool_as_its_call_does() -> None:
         ToolResult("1", name="g__f_x"),
         ToolResult("9", name="f.x"),
     )
+
+
+def test_documents_of_text_are_text_where_there_are_none() -> None:
+    none: dict[str, Any] = {"document_types": frozenset()}
+    written = Document(Source("text", "words"), title="T", citations=True, cache=CacheMark())
+    assert run(written, **none) == (
+        (Text('<document title="T">\nwords\n</document>'),),
+        ["p[0].document", "p[0].citations", "p[0].cache_control"],
+    )
+    found = Document(parts=(Text("a"), Text("b")), url="https://e.com", title="E")
+    assert run(found, **none)[0] == (Text('<document title="E" source="https://e.com">\na\nb\n</document>'),)
+    assert run(ToolResult("i", (written,)), **none)[0] != (ToolResult("i", (written,)),)
+    with pytest.raises(Untranslatable, match="a document, which the target cannot take"):
+        run(Document(Source("base64", "JVBERi0=", "application/pdf")), **none)
+    assert run(written, crossing=False, **none) == ((written,), [])

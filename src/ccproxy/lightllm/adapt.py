@@ -5,19 +5,23 @@ the rulings hold for every pair of dialects. What may not be left out raises Unt
 be is left out or put another way and recorded. Dialects then write what they get, and record only what is special to
 their own spelling.
 
-Strategy: one pass over the messages that copies only what changes, then one small function per field.
+Strategy: one pass over the messages that copies only what changes (`adapt_parts`), then the tools, then one small
+function per field (`adapt_knobs`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from ccproxy.errors import Untranslatable
+from ccproxy.lightllm.adapt_knobs import adapt_knobs
 from ccproxy.lightllm.adapt_parts import PartAdapter
 from ccproxy.lightllm.dialect import Capabilities, Target
 from ccproxy.lightllm.ir.losses import LossLedger
 from ccproxy.lightllm.ir.parts import Part, Text, ToolCall, ToolResult
-from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Message, Output, Request, Tool, ToolChoice
+from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Message, Request, Tool, ToolChoice
 from ccproxy.lightllm.repair import repaired
 from ccproxy.lightllm.schema import strict_problem, translate
 from ccproxy.lightllm.toolargs import CUSTOM_INPUT
@@ -63,7 +67,7 @@ def adapt(request: Request, dialect: str, target: Target, capabilities: Capabili
             if description:
                 ledger.dropped(f"namespaces.{name}", "the target has no groups of tools", description)
         changes["namespaces"] = {}
-    stop = _knobs(request, capabilities, ledger, changes)
+    stop = adapt_knobs(request, capabilities, ledger, changes, crossing=crossing)
     _tool_choice(request, tools, names, capabilities, ledger, changes)
     return Adapted(replace(request, **changes), names, stop)
 
@@ -131,7 +135,7 @@ def _messages(
 ) -> tuple[Message, ...]:
     messages: list[Message] = []
     leading = True
-    for index, message in enumerate(request.messages):
+    for index, message in _turns(request.messages) if crossing else enumerate(request.messages):
         path = f"messages[{index}]"
         if message.role in ("user", "assistant"):
             leading = False
@@ -140,13 +144,43 @@ def _messages(
             ledger.approximated(
                 f"{path}.role", "the target takes instructions only at the beginning", message.role, "user"
             )
-            text = "\n\n".join(part.text for part in changed.parts if isinstance(part, Text))
-            changed = Message("user", (Text(f"<system>\n{text}\n</system>"),))
+            changed = Message("user", _between_tags(changed.parts))
         if crossing and not capabilities.result_media and message.role == "user":
             messages += _media_after_results(changed, path, ledger)
         else:
             messages.append(changed)
     return tuple(messages)
+
+
+def _turns(messages: tuple[Message, ...]) -> Iterator[tuple[int, Message]]:
+    """The messages with their numbers. Results that come in a later message of the same turn join the first: targets
+    want all results of a turn together, before what else the user says."""
+    index = 0
+    while index < len(messages):
+        first, message = index, messages[index]
+        index += 1
+        while index < len(messages) and _goes_on(message, messages[index]):
+            message = replace(message, parts=(*message.parts, *messages[index].parts))
+            index += 1
+        yield first, message
+
+
+def _goes_on(message: Message, after: Message) -> bool:
+    return (
+        message.role == after.role == "user"
+        and any(isinstance(part, ToolResult) for part in after.parts)
+        and (message.name, message.extras) == (after.name, after.extras)
+    )
+
+
+def _between_tags(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Instructions as part of what the user says. A mark at their end stays there."""
+    last = parts[-1] if parts else None
+    mark = last.cache if isinstance(last, Text) else None
+    if all(isinstance(part, Text) for part in parts):
+        text = "\n\n".join(part.text for part in parts if isinstance(part, Text))
+        return (Text(f"<system>\n{text}\n</system>", cache=mark),)
+    return (Text("<system>"), *parts, Text("</system>"))
 
 
 def _media_after_results(message: Message, path: str, ledger: LossLedger) -> list[Message]:
@@ -233,18 +267,6 @@ def _schema_of_tool(tool: FunctionTool, path: str, capabilities: Capabilities, l
     return tool if schema is tool.schema and strict is tool.strict else replace(tool, schema=schema, strict=strict)
 
 
-def _schema_of_output(output: Output, capabilities: Capabilities, ledger: LossLedger) -> Output:
-    """The answer's form with a schema that the target takes."""
-    strict = output.strict
-    if output.form != "schema" or output.schema is None:
-        return output
-    if strict and (reason := strict_problem(output.schema, capabilities.strict_schema)):
-        ledger.approximated("output.strict", f"the target's strict schemas are narrower: {reason}", True, False)
-        strict = False
-    rules = capabilities.strict_schema if strict else capabilities.output_schema
-    return replace(output, schema=translate(output.schema, rules, "output.schema", ledger), strict=strict)
-
-
 def _named(tool: FunctionTool, names: ToolNames, capabilities: Capabilities) -> FunctionTool:
     name = names.target(tool.name, tool.namespace)
     if name == tool.name and (capabilities.namespaces or not tool.namespace):
@@ -307,74 +329,10 @@ def _tool_choice(
         elif choice.mode == "tool" and choice.name not in left and request.tools:
             ledger.approximated("tool_choice.name", "the target does not have this tool", choice.name, "auto")
             choice = ToolChoice("auto")
+        elif choice.mode in ("required", "tool") and not capabilities.forced_calls:
+            ledger.approximated("tool_choice", "the target cannot be made to call a tool", choice.mode, "auto")
+            choice = ToolChoice("auto")
         changes["tool_choice"] = choice
     if request.parallel_tools is False and not capabilities.parallel_control:
         ledger.dropped("parallel_tool_calls", "the target cannot forbid parallel calls", False)
         changes["parallel_tools"] = None
-
-
-# Knobs
-
-
-def _knobs(
-    request: Request, capabilities: Capabilities, ledger: LossLedger, changes: dict[str, object]
-) -> tuple[str, ...]:
-    """The plain fields; returns the stop sequences left to us."""
-    _sampling(request, capabilities, ledger, changes)
-    if request.max_tokens is not None and not capabilities.max_tokens:
-        ledger.dropped("max_tokens", "the target takes no limit", request.max_tokens)
-        changes["max_tokens"] = None
-    output = request.output
-    if output.form == "schema" and not capabilities.json_schema:
-        ledger.approximated(
-            "output.schema", "the target cannot bind its answer to a schema", output.name or None, "json" if capabilities.json_mode else None
-        )  # fmt: skip
-        output = replace(output, form="json", schema=None)
-    crossing = request.dialect != changes.get("dialect", request.dialect)
-    if crossing:
-        output = _schema_of_output(output, capabilities, ledger)
-    if output.form == "json" and not capabilities.json_mode:
-        ledger.dropped("output.form", "the target has no JSON mode", "json")
-        output = replace(output, form="text")
-    if output.verbosity and not capabilities.verbosity:
-        ledger.dropped("output.verbosity", "the target has no such setting", output.verbosity)
-        output = replace(output, verbosity="")
-    changes["output"] = output
-    reasoning = request.reasoning
-    if not capabilities.reasoning and (reasoning.mode not in ("", "off") or reasoning.effort):
-        ledger.dropped("reasoning", "the target's model does not think on demand", reasoning.effort or reasoning.mode)
-        changes["reasoning"] = type(reasoning)()
-    if request.cache is not None and crossing and not capabilities.cache_marks:
-        ledger.dropped("cache_control", "the target has no cache marks", request.cache.ttl or None)
-        changes["cache"] = None
-    if request.cache_key and not capabilities.cache_key:
-        ledger.dropped("prompt_cache_key", "the target has no cache keys", request.cache_key)
-        changes["cache_key"] = ""
-    if request.user and not capabilities.user:
-        ledger.dropped("user", "the target has no such field", request.user)
-        changes["user"] = ""
-    if request.metadata and not capabilities.metadata:
-        ledger.dropped("metadata", "the target has no such field", sorted(request.metadata))
-        changes["metadata"] = {}
-    fitting = [stop for stop in request.stop if capabilities.blank_stop or not stop.isspace()][: capabilities.max_stop]
-    left = tuple(stop for stop in request.stop if stop not in fitting)
-    if left:
-        changes["stop"] = tuple(fitting)
-    return left
-
-
-def _sampling(request: Request, capabilities: Capabilities, ledger: LossLedger, changes: dict[str, object]) -> None:
-    sampling = request.sampling
-    kept = msgspec.structs.asdict(sampling)
-    for name, value in kept.items():
-        if value is not None and name not in capabilities.sampling:
-            ledger.dropped(f"sampling.{name}", "the target's model does not take it", value)
-            kept[name] = None
-    temperature = kept["temperature"]
-    low, high = capabilities.temperature
-    if temperature is not None and not low <= temperature <= high:
-        kept["temperature"] = low if temperature < low else high
-        ledger.approximated(
-            "sampling.temperature", f"the target's range is {low:g} to {high:g}", temperature, kept["temperature"], "clamped"
-        )  # fmt: skip
-    changes["sampling"] = type(sampling)(**kept)

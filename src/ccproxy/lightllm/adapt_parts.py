@@ -9,6 +9,7 @@ import msgspec
 
 from ccproxy.errors import Untranslatable
 from ccproxy.lightllm.dialect import Capabilities
+from ccproxy.lightllm.documents import tagged, text_of_document
 from ccproxy.lightllm.ir.losses import LossLedger
 from ccproxy.lightllm.ir.parts import (
     Audio,
@@ -23,6 +24,7 @@ from ccproxy.lightllm.ir.parts import (
     Thinking,
     ToolCall,
     ToolResult,
+    described,
 )
 from ccproxy.lightllm.ir.request import Message
 from ccproxy.lightllm.toolargs import wrap_custom
@@ -62,7 +64,13 @@ class PartAdapter:
         self._called: dict[str, str] = {}
 
     def message(self, message: Message, path: str) -> Message:
-        """The message with its parts adapted."""
+        """The message with its parts adapted. Raises Untranslatable."""
+        if self._crossing and message.role == "assistant" and not self._can.answer_media:
+            for index, part in enumerate(message.parts):
+                if isinstance(part, Image | Document | Audio):
+                    raise Untranslatable(
+                        f"{path}.parts[{index}]: {described(part)} in an answer of the history, which the target cannot take"
+                    )
         parts = self.all(message.parts, f"{path}.parts")
         if self._crossing and message.extras:
             self._drop(message.extras, path)
@@ -103,6 +111,8 @@ class PartAdapter:
                     self._ledger.dropped(f"{path}.detail", "the target has no such setting", part.detail)
                     part = replace(part, detail="")
             case Document():
+                if (text := self._spelled_out(part, path)) is not None:
+                    return text
                 part = self._document(part, path)
             case Audio():
                 self._media(part.source, path, "a recording", self._can.audio_types, False)
@@ -174,6 +184,15 @@ class PartAdapter:
             )
             return None
         return self._common(part, path)
+
+    def _spelled_out(self, part: Document, path: str) -> Part | None:
+        """A document of text as text, for a target that takes no documents; None where it stays one."""
+        if not self._crossing or self._can.document_types or (text := text_of_document(part)) is None:
+            return None
+        self._ledger.approximated(f"{path}.document", "the target takes no documents", "document", "text")
+        if part.citations:
+            self._ledger.dropped(f"{path}.citations", "a text cannot be cited", True)
+        return self._common(Text(tagged(part, text), cache=part.cache, extras=part.extras), path)
 
     def _document(self, part: Document, path: str) -> Document:
         if part.source is not None:
