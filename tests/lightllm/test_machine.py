@@ -21,6 +21,7 @@ from ccproxy.lightllm.ir.events import (
     Start,
     Stop,
     TextDelta,
+    UsageUpdate,
 )
 from ccproxy.lightllm.ir.parts import Citation, Image, Opaque, Source, Text, Thinking, ToolCall
 from ccproxy.lightllm.ir.request import Message, Request
@@ -228,14 +229,18 @@ def test_parts_without_words_are_left_out_and_recorded() -> None:
 def test_counts_that_only_the_provider_has_are_recorded_once() -> None:
     encoder = Plain()
     counts = {"service_tier": "batch", "cost": 0, "details": {"audio": 0}, "cache_creation": {"1h": 5}}
-    for event in (
+    events: list[Event] = [
         Start("i", "m", dialect="other", usage=Usage(1, extras=counts)),
         UsageUpdate(Usage(output=1, extras=counts)),
         UsageUpdate(Usage(output=2, extras=counts)),
         End(Stop("end")),
-    ):
+    ]
+    for event in events:
         encoder.event(event)
-    assert [loss.path for loss in encoder.context.ledger] == ["answer.usage.service_tier", "answer.usage.cache_creation"]
+    assert [loss.path for loss in encoder.context.ledger] == [
+        "answer.usage.service_tier",
+        "answer.usage.cache_creation",
+    ]
     encoder = Plain()
     encoder.event(Start("i", "m", dialect="toy", usage=Usage(1, extras=counts)))
     encoder.event(End(Stop("end")))
