@@ -95,8 +95,58 @@ def test_system_and_developer_messages_keep_their_order() -> None:
     ]
     assert [message["role"] for message in body["messages"]] == ["user", "system", "user"]
     assert losses == {}
-    with pytest.raises(Untranslatable, match="a image in a system message"):
+    with pytest.raises(Untranslatable, match="an image in a system message"):
         write(messages=(Message("system", (Image(Source("url", "u")),)),))
+
+
+def test_instructions_behind_an_answer_follow_what_the_user_says_next() -> None:
+    body, losses = write(
+        messages=(
+            USER,
+            Message("assistant", (ToolCall("1", "f"),)),
+            Message("system", (Text("mind"),)),
+            Message("user", (ToolResult("1"),)),
+            Message("assistant", (Text("done"),)),
+            Message("developer", (Text("last"),)),
+        )
+    )
+    assert [(message["role"], message["content"]) for message in body["messages"][2:]] == [
+        ("user", [{"type": "tool_result", "tool_use_id": "1"}]),
+        ("system", "mind"),
+        ("assistant", "done"),
+        ("system", "last"),
+    ]
+    assert losses == {"messages[2].place": "approximated", "messages[5].place": "approximated"}
+
+
+def test_white_space_alone_is_left_out_where_the_api_takes_none() -> None:
+    body, losses = write(
+        messages=(
+            USER,
+            Message("assistant", (Text("\n\n"), ToolCall("1", "f"), ToolCall("2", "f"))),
+            Message("user", (ToolResult("1", (Text(" \n"),)), ToolResult("2", (Text(" "), Text("x"))))),
+        )
+    )
+    assert [block["type"] for block in body["messages"][1]["content"]] == ["tool_use", "tool_use"]
+    assert [block["content"] for block in body["messages"][2]["content"]] == [" \n", "x"]
+    assert losses == {
+        "messages[1].content[0].text": "repaired",
+        "messages[2].content[1].content[0].text": "repaired",
+    }
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Image(Source("base64", "iVBORw0KGgoA", "image/png")),
+        Document(Source("base64", "JVBERi0=", "application/pdf")),
+    ],
+)
+def test_media_in_an_answer_of_the_history_are_refused_and_its_own_are_kept(part: Part) -> None:
+    with pytest.raises(Untranslatable, match=r"^messages\[1\]\.parts\[1\]: an? (image|document) in an answer"):
+        messages(USER, Message("assistant", (Text("see"), part)))
+    own = Request("m", (USER, Message("assistant", (part,))), "anthropic", max_tokens=9)
+    assert len(json.loads(ANTHROPIC.encode_request(own, Target()).body)["messages"]) == 2
 
 
 def test_neighbours_of_one_role_become_one_turn_with_results_first() -> None:
@@ -213,6 +263,18 @@ def test_structured_output() -> None:
     }
     assert losses == {"output.strict": "approximated", "output.schema.additionalProperties": "approximated"}
     assert write(output=Output("json"))[1] == {"output.form": "dropped"}
+
+
+def test_a_schema_binds_the_answer_and_other_dialects_are_told_so() -> None:
+    schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    body = {"messages": [], "output_config": {"format": {"type": "json_schema", "schema": schema}}}
+    request = ANTHROPIC.decode_request(json.dumps(body).encode())
+    chat = REGISTRY.get("openai").encode_request(request, Target())
+    assert json.loads(chat.body)["response_format"]["json_schema"]["strict"] is True
+    assert list(chat.losses) == []
+    schema["properties"] = {"maybe": {"type": "string"}}
+    chat = REGISTRY.get("openai").encode_request(ANTHROPIC.decode_request(json.dumps(body).encode()), Target())
+    assert [(loss.path, loss.kind) for loss in chat.losses] == [("output.strict", "approximated")]
 
 
 def test_a_limit_is_demanded() -> None:

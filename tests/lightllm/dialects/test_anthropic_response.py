@@ -9,7 +9,7 @@ import pytest
 
 from ccproxy.lightllm.dialect import Frame
 from ccproxy.lightllm.errors import ErrorInfo
-from ccproxy.lightllm.ir.events import End, Event, PartEnd, PartStart, SignatureDelta, Start, Stop, TextDelta
+from ccproxy.lightllm.ir.events import ArgsDelta, End, Event, PartEnd, PartStart, SignatureDelta, Start, Stop, TextDelta
 from ccproxy.lightllm.ir.parts import Citation, Image, Part, Refusal, Signature, Source, Text, Thinking, ToolCall
 from ccproxy.lightllm.ir.response import Response, unfold
 from ccproxy.lightllm.ir.usage import Usage
@@ -171,6 +171,21 @@ def test_an_error_in_a_stream() -> None:
 def test_broken_arguments_of_a_call_are_not_lost_in_a_buffered_message() -> None:
     written = message(answer(ToolCall("t", "f", '{"a":'), stop=Stop("tool_use")))
     assert written["content"][0]["input"] == {"_raw_arguments": '{"a":'}
+
+
+def test_white_space_before_arguments_is_not_said() -> None:
+    encoder = ANTHROPIC.encoder(context())
+    events: list[Event] = [Start("i", "m"), PartStart(0, ToolCall("t", "f"))]
+    events += [ArgsDelta(text) for text in (" ", "\n ", ' {"a"', ": ", "1}")]
+    frames = [frame for event in events for frame in encoder.event(event)]
+    assert [frame.data["delta"]["partial_json"] for frame in frames[2:]] == ['{"a"', ": ", "1}"]
+
+
+def test_an_error_without_a_type_is_one() -> None:
+    stream = b'data: {"error":{"type":"1113","message":"no balance"}}\n\n'
+    error = checked(decode_stream(ANTHROPIC, [stream])).error
+    assert error is not None
+    assert error.message == "no balance"
 
 
 def test_usage_of_a_stream_is_cumulative_and_partial_reports_keep_the_rest() -> None:

@@ -291,8 +291,8 @@ def test_turns() -> None:
     assert results["parts"] == [
         {"functionResponse": {"name": "f", "response": {"output": "x\ny"}, "id": "c1"}},
         {"functionResponse": {"name": "g", "response": {"error": ""}, "id": "c2"}},
-        {"text": "and"},
         {"functionResponse": {"name": "unknown_tool", "response": {"output": "z"}, "id": "ghost"}},
+        {"text": "and"},
     ]
     assert losses == {
         "messages[0].name": "dropped",

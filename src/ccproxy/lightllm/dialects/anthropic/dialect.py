@@ -19,6 +19,7 @@ from ccproxy.lightllm.schema_rules import ANTHROPIC_STRICT, PLAIN_TOP
 
 CAPABILITIES = Capabilities(
     document_types=frozenset({"application/pdf", "text/*"}),
+    answer_media=False,
     thinking="signed",
     tool_name=r"[a-zA-Z0-9_-]{1,128}",
     hosted_tools=frozenset({"web_search"}),
@@ -30,6 +31,7 @@ CAPABILITIES = Capabilities(
     json_mode=False,
     efforts=("low", "medium", "high", "xhigh", "max"),
     budgets=True,
+    max_budget=32_768,
     adaptive=True,
     cache_marks=True,
     schema=PLAIN_TOP,

@@ -1,9 +1,9 @@
 """Requests: `POST /v1/messages` (and `count_tokens`) read into the IR and written from it.
 
 Declared normalisations of reading and writing back: content that is one plain text is a string; null is absent;
-consecutive messages of one role are one; system messages at the head join `system`; `is_error: false` and empty
-`content` of a result are absent; `output_format` is `output_config.format`; empty texts are left out; tool input is
-compact JSON.
+consecutive messages of one role are one; system messages at the head join `system`, later ones follow the next user
+message; `is_error: false` and empty `content` of a result are absent; `output_format` is `output_config.format`; empty
+texts are left out; tool input is compact JSON.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ccproxy.lightllm.dialects.anthropic.tools import (
     write_tool,
     write_tool_choice,
 )
-from ccproxy.lightllm.dialects.anthropic.write import short, write_cache, write_content
+from ccproxy.lightllm.dialects.anthropic.write import short, write_cache, write_content, write_thinking
 from ccproxy.lightllm.fields import Fields, ShapeError, as_list
 from ccproxy.lightllm.ir.losses import LossLedger
-from ccproxy.lightllm.ir.parts import JsonObject, Opaque, Part, Text, ToolResult
+from ccproxy.lightllm.ir.parts import JsonObject, Opaque, Part, Text, Thinking, ToolCall, ToolResult, described
 from ccproxy.lightllm.ir.request import Message, Output, Request, Role, Sampling
 from ccproxy.lightllm.jsontext import JsonError, dumps, loads
 
@@ -105,7 +105,8 @@ def _output(given: JsonObject | None) -> Output:
     kind = fields.required_text("type")
     if kind != "json_schema":
         raise ShapeError(f"output_config.format.type: {kind[:40]!r} is not known")
-    return Output("schema", fields.mapping("schema") or {})
+    # Anthropic always holds to the schema.
+    return Output("schema", fields.mapping("schema") or {}, strict=True)
 
 
 # Writing
@@ -115,7 +116,7 @@ def write_request(request: Request, target: Target, capabilities: Capabilities, 
     """The body of a generation. `request` is adapted. Messages stand last, so that what a conversation repeats is a
     prefix of the next request."""
     body: JsonObject = {"model": request.model}
-    messages, system = _conversation(request, ledger)
+    messages, system = _conversation(request, capabilities, ledger)
     thinking = write_thinking_config(request, capabilities, target.default_max_tokens, ledger)
     body["max_tokens"] = thinking.max_tokens
     if request.stop:
@@ -133,7 +134,7 @@ def write_request(request: Request, target: Target, capabilities: Capabilities, 
 def write_count_request(request: Request, target: Target, capabilities: Capabilities, ledger: LossLedger) -> bytes:
     """The body of a token count: what counts, and nothing of how to generate."""
     body: JsonObject = {"model": request.model}
-    messages, system = _conversation(request, ledger)
+    messages, system = _conversation(request, capabilities, ledger)
     thinking = write_thinking_config(request, capabilities, target.default_max_tokens, LossLedger())
     _common(body, request, thinking.config, thinking.effort, system, messages, ledger)
     for name in ("metadata", "service_tier"):
@@ -190,10 +191,13 @@ def _schema(output: Output, ledger: LossLedger) -> JsonObject:
     return schema
 
 
-def _conversation(request: Request, ledger: LossLedger) -> tuple[list[JsonObject], list[JsonObject]]:
-    """Messages and system blocks."""
+def _conversation(
+    request: Request, capabilities: Capabilities, ledger: LossLedger
+) -> tuple[list[JsonObject], list[JsonObject]]:
+    """Messages and system blocks. The API takes a system message only behind a user's."""
     system = write_content(request.system, "system", ledger)
     messages: list[JsonObject] = []
+    waiting: list[JsonObject] = []
     for index, message in enumerate(request.messages):
         path = f"messages[{index}]"
         role = "system" if message.role == "developer" else message.role
@@ -201,27 +205,45 @@ def _conversation(request: Request, ledger: LossLedger) -> tuple[list[JsonObject
             _require_text(message, path)
         parts = _results_first(message, path, ledger) if role == "user" else message.parts
         blocks = write_content(parts, f"{path}.content", ledger)
+        if capabilities.demands_thinking and _thinking_is_gone(message):
+            ledger.repaired(f"{path}.thinking", "the target demands the thinking before a call, which is gone")
+            blocks.insert(0, write_thinking(Thinking("")))
         if message.name:
             ledger.dropped(f"{path}.name", "Anthropic has no names of speakers", message.name)
         if role == "system" and not messages:
             system += blocks
         elif not blocks:
             ledger.repaired(f"messages[{index}]", "a message without content, which Anthropic does not take")
-        elif messages and messages[-1]["role"] == role and not message.extras:
-            messages[-1]["content"] += blocks
+        elif role == "system" and messages[-1]["role"] == "assistant":
+            ledger.approximated(f"{path}.place", "Anthropic takes instructions behind what the user says")
+            waiting.append({"role": role, "content": blocks, **message.extras})
         else:
-            messages.append({"role": role, "content": blocks, **message.extras})
+            if waiting and messages[-1]["role"] == "user" != role:
+                messages += waiting
+                waiting = []
+            if messages and messages[-1]["role"] == role and not message.extras:
+                messages[-1]["content"] += blocks
+            else:
+                messages.append({"role": role, "content": blocks, **message.extras})
+    messages += waiting
     for written in messages:
         written["content"] = short(written["content"])
     return messages, system
 
 
+def _thinking_is_gone(message: Message) -> bool:
+    """Whether an answer of the history calls a tool and does not say why."""
+    return (
+        message.role == "assistant"
+        and any(isinstance(part, ToolCall) for part in message.parts)
+        and not any(isinstance(part, Thinking) for part in message.parts)
+    )
+
+
 def _require_text(message: Message, path: str) -> None:
     for part in message.parts:
         if not isinstance(part, Text | Opaque):
-            raise Untranslatable(
-                f"{path}: a {type(part).__name__.lower()} in a system message; Anthropic takes text there"
-            )
+            raise Untranslatable(f"{path}: {described(part)} in a system message; Anthropic takes text there")
 
 
 def _results_first(message: Message, path: str, ledger: LossLedger) -> tuple[Part, ...]:

@@ -88,7 +88,7 @@ class AnthropicDecoder(BaseDecoder):
             self._end()
         elif kind == "ping":
             self.ping()
-        elif kind == "error":
+        elif kind == "error" or (kind is None and "error" in event):
             self.error(info_of_object(event, 0))
 
     def _document(self, body: bytes) -> None:
@@ -177,6 +177,8 @@ class AnthropicEncoder(BaseEncoder):
     def __init__(self, context: Context) -> None:
         super().__init__(context, NAME)
         self._refused = False
+        #: Whether the open call has said the first character of its arguments.
+        self._arguing = False
 
     def keepalive(self) -> list[Frame]:
         """Anthropic's own keep-alive event."""
@@ -198,6 +200,7 @@ class AnthropicEncoder(BaseEncoder):
 
     def on_part_start(self, part: Part) -> list[Frame]:
         before: list[Frame] = []
+        self._arguing = False
         match part:
             case ToolCall():
                 if part.signature is not None:
@@ -224,6 +227,12 @@ class AnthropicEncoder(BaseEncoder):
         return [self._delta({"type": "thinking_delta", "thinking": text})]
 
     def on_args(self, text: str) -> list[Frame]:
+        if not self._arguing:
+            # White space before the JSON means nothing, and the SDK cannot parse it alone.
+            text = text.lstrip()
+            self._arguing = bool(text)
+            if not text:
+                return []
         return [self._delta({"type": "input_json_delta", "partial_json": text})]
 
     def on_signature(self, signature: Signature) -> list[Frame]:

@@ -1,8 +1,8 @@
 """`thinking` and what hangs on it: the token limit above its budget, and the knobs it excludes.
 
 Anthropic's rules (extended thinking): the budget is at least 1024 and below `max_tokens`; temperature is 1 and `top_k`
-absent; a tool choice that forces a call excludes it; and a turn that goes on after tool results must begin with a
-signed thinking block.
+absent; a tool choice that forces a call excludes it; and with a budget, a turn that goes on after tool results must
+begin with a signed thinking block.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ccproxy.lightllm.dialect import Capabilities
 from ccproxy.lightllm.fields import Fields, ShapeError
 from ccproxy.lightllm.ir.losses import LossLedger
 from ccproxy.lightllm.ir.parts import JsonObject, Part, Thinking, ToolCall, ToolResult
-from ccproxy.lightllm.ir.reasoning import budget_of, effort_of, nearest_effort
+from ccproxy.lightllm.ir.reasoning import BUDGETS, budget_of, effort_of, nearest_effort
 from ccproxy.lightllm.ir.request import Reasoning, Request, Sampling
 
 _MIN_BUDGET = 1024
@@ -54,17 +54,14 @@ def write_thinking_config(
 ) -> ThinkingConfig:
     """What to send for `request.reasoning`."""
     reasoning = request.reasoning
-    effort = ""
-    if reasoning.effort and (reasoning.budget is not None or reasoning.mode != "on"):
-        effort = nearest_effort(reasoning.effort, capabilities.efforts)
     config = _config(reasoning, capabilities)
-    if config is not None and config["type"] == "adaptive" and reasoning.mode == "on":
-        effort = nearest_effort(reasoning.effort or effort_of(reasoning.budget or 0), capabilities.efforts)
-    if effort and effort != reasoning.effort and reasoning.effort:
-        ledger.approximated("reasoning.effort", "the nearest step the target has", reasoning.effort, effort)
-    if config is not None and config["type"] == "enabled" and (reason := _excluded(request)):
-        ledger.dropped("reasoning.mode", reason, "on")
-        config = None
+    effort = _effort(reasoning, config, capabilities, ledger)
+    asked = "" if config is None else config["type"]
+    if reasoning.mode == "adaptive" and config is not None and "budget_tokens" in config:
+        ledger.approximated("reasoning.mode", "the target's model does not decide by itself", "adaptive", "on")
+    if reason := _excluded(request, asked or ("adaptive" if capabilities.thinks_unasked else ""), capabilities):
+        ledger.dropped("reasoning.mode", reason, asked or "as the model likes")
+        config = {"type": "disabled"} if capabilities.thinks_unasked and capabilities.thinking_off else None
     if config is not None and config["type"] not in ("disabled", "between_tools"):
         if reasoning.summary in ("none", "auto", "concise", "detailed"):
             config["display"] = "omitted" if reasoning.summary == "none" else "summarized"
@@ -90,17 +87,44 @@ def _config(reasoning: Reasoning, capabilities: Capabilities) -> JsonObject | No
         case "adaptive" if capabilities.adaptive:
             return {"type": "adaptive"}
         case _:
+            if capabilities.thinking_switch:
+                return {"type": "enabled"}
             if not capabilities.budgets and capabilities.adaptive:
                 return {"type": "adaptive"}
             budget = reasoning.budget if reasoning.budget is not None else budget_of(reasoning.effort)
             return {"type": "enabled", "budget_tokens": max(budget, _MIN_BUDGET)}
 
 
-def _excluded(request: Request) -> str:
-    """Why the request may not think, or ""."""
+def _effort(reasoning: Reasoning, config: JsonObject | None, capabilities: Capabilities, ledger: LossLedger) -> str:
+    """The word for how hard to think, or "" where nothing is said or the budget says it."""
+    by_budget = config is not None and "budget_tokens" in config
+    wanted = reasoning.effort
+    if by_budget and reasoning.budget is None:
+        return ""
+    if not wanted:
+        if by_budget or config is None or reasoning.budget is None:
+            return ""
+        wanted = effort_of(reasoning.budget)
+    if not capabilities.efforts:
+        ledger.dropped("reasoning.effort", "the target has no word for how hard to think", wanted)
+        return ""
+    effort = nearest_effort(wanted, capabilities.efforts)
+    if reasoning.effort and effort != reasoning.effort:
+        ledger.approximated("reasoning.effort", "the nearest step the target has", reasoning.effort, effort)
+    elif not by_budget and reasoning.budget not in (None, BUDGETS.get(effort)):
+        ledger.approximated("reasoning.budget", "the target has words and no budgets", reasoning.budget, effort)
+    return effort
+
+
+def _excluded(request: Request, kind: str, capabilities: Capabilities) -> str:
+    """Why the request may not think in the way `kind`, or ""."""
+    if kind not in ("enabled", "adaptive"):
+        return ""
     choice = request.tool_choice
     if choice is not None and choice.mode in ("required", "tool"):
         return "Anthropic does not think when a tool call is forced"
+    if kind == "adaptive" or capabilities.thinking != "signed":
+        return ""
     turn: list[Part] = []
     after_results = False
     for message in reversed(request.messages):

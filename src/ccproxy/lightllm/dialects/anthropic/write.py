@@ -23,6 +23,7 @@ from ccproxy.lightllm.ir.parts import (
     Thinking,
     ToolCall,
     ToolResult,
+    described,
 )
 from ccproxy.lightllm.media import text_of_base64, type_of
 from ccproxy.lightllm.toolargs import to_object
@@ -33,9 +34,13 @@ _TTL = {"": "", "5m": "5m", "1h": "1h", "30m": "1h", "12h": "1h", "24h": "1h"}
 
 
 def write_content(parts: Iterable[Part], path: str, ledger: LossLedger) -> list[JsonObject]:
-    """The blocks of `parts`. Texts without a character are left out: the API takes none and they say nothing."""
+    """The blocks of `parts`. Texts without a character are left out: the API takes none and they say nothing. It takes
+    none of white space alone either."""
     blocks: list[JsonObject] = []
     for index, part in enumerate(parts):
+        if type(part) is Text and part.text.isspace():
+            ledger.repaired(f"{path}[{index}].text", "white space alone, which Anthropic does not take", part.text)
+            continue
         if type(part) is Text and not part.cache and not part.citations and not part.extras:
             if part.text:
                 blocks.append({"type": "text", "text": part.text})
@@ -76,7 +81,10 @@ def write_block(part: Part, path: str, ledger: LossLedger) -> JsonObject | None:
             block = {"type": "tool_use", "id": safe(part.id), "name": part.name, "input": arguments}
         case ToolResult():
             block = {"type": "tool_result", "tool_use_id": safe(part.call_id)}
-            if content := write_content(part.content, f"{path}.content", ledger):
+            if len(part.content) == 1 and type(only := part.content[0]) is Text and only.text.isspace():
+                # A string is taken whatever it holds.
+                block["content"] = only.text
+            elif content := write_content(part.content, f"{path}.content", ledger):
                 block["content"] = short(content)
             if part.is_error:
                 block["is_error"] = True
@@ -90,9 +98,7 @@ def write_block(part: Part, path: str, ledger: LossLedger) -> JsonObject | None:
         case Opaque():
             return part.raw
         case _:
-            raise Untranslatable(
-                f"{path}: a {type(part).__name__.lower()} part, which the anthropic dialect has no block for"
-            )
+            raise Untranslatable(f"{path}: {described(part)}, which the anthropic dialect has no block for")
     if not isinstance(part, Refusal) and part.cache is not None:
         block["cache_control"] = write_cache(part.cache, path, ledger)
     return block | part.extras if part.extras else block
