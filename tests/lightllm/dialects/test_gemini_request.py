@@ -300,7 +300,7 @@ def test_turns() -> None:
         "messages[2].parts[0].refusal": "approximated",
         "messages[2].parts[1].arguments": "approximated",
         "messages[3].parts": "approximated",
-        "messages[4].parts[0].name": "approximated",
+        "messages[3].parts[2].name": "approximated",
     }
 
 
