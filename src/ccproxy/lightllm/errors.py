@@ -68,6 +68,10 @@ _KINDS: dict[int, ErrorKind] = {
 }
 
 
+#: Codes of z.ai for limits that waiting a little does not lift, whatever dialect it speaks (docs.z.ai, Error codes).
+ZAI_QUOTA = frozenset({"1113", "1304", "1308", "1309", "1310"})
+
+
 class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """An error of a provider or of ours.
 

@@ -40,6 +40,8 @@ def test_the_status_and_request_id_of_the_provider_are_kept() -> None:
     [
         ({"type": "error", "error": {"type": "new_error", "message": "m"}}, "rate_limit", "m"),
         ({"error": {"message": "m"}}, "rate_limit", "m"),
+        ({"error": {"code": "1113", "message": "m"}}, "quota", "m"),
+        ({"type": "error", "error": {"type": "1308", "message": "m"}}, "quota", "m"),
         ({"error": {}}, "rate_limit", "without a message"),
         ({"error": "plain"}, "rate_limit", "plain"),
         ({"error": {"type": 5, "message": [], "details": 3}, "request_id": 1}, "rate_limit", "without a message"),

@@ -64,7 +64,11 @@ def test_words_of_another_dialect_stay_behind() -> None:
         (0, {"code": 429}, "rate_limit"),
         (0, {"code": "503"}, "overloaded"),
         (0, {"code": 1113}, "api"),
-        (429, {"code": "1113"}, "rate_limit"),
+        (429, {"code": "1302"}, "rate_limit"),
+        (429, {"code": "1113"}, "quota"),
+        (429, {"type": "exceeded_current_quota_error"}, "quota"),
+        (429, {"type": "engine_overloaded_error"}, "overloaded"),
+        (400, {"code": "Arrearage"}, "billing"),
     ],
 )
 def test_kinds(status: int, error: dict[str, object], kind: str) -> None:

@@ -119,7 +119,7 @@ def test_system_and_developer_messages_keep_their_order() -> None:
         ("user", "hi"),
     ]
     assert losses == {}
-    with pytest.raises(Untranslatable, match="a image in a system message"):
+    with pytest.raises(Untranslatable, match="an image in a system message"):
         messages(Message("system", (Image(PNG),)))
 
 
@@ -223,8 +223,8 @@ def test_parts_in_content(part: Part, written: list[dict[str, Any]]) -> None:
         (Message("user", (Audio(Source("base64", "x", "audio/ogg")),)), "a recording of type audio/ogg"),
         (Message("user", (Document(Source("base64", "/w==", "text/plain")),)), "not UTF-8 text"),
         (Message("user", (Opaque("other", "video", {}),)), "a part of type video"),
-        (Message("assistant", (Image(PNG),)), "a image in an answer"),
-        (Message("user", (ToolCall("i", "f"),)), "a toolcall part"),
+        (Message("assistant", (Image(PNG),)), "an image in an answer"),
+        (Message("user", (ToolCall("i", "f"),)), "a tool call"),
     ],
 )
 def test_what_cannot_be_said_is_refused_by_name(message: Message, problem: str) -> None:
@@ -311,6 +311,15 @@ def test_structured_output() -> None:
     assert body["response_format"]["json_schema"]["name"] == "answer"
     assert body["response_format"]["json_schema"]["strict"] is True
     assert write(output=Output("json"))[0]["response_format"] == {"type": "json_object"}
+    # An absent strict is false, as other dialects are told.
+    given = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+    request = read(response_format=given, max_tokens=9)
+    assert request.output == Output("schema", schema, "a", strict=False)
+    assert json.loads(OPENAI.encode_request(request, Target()).body)["response_format"] == given
+    converted = REGISTRY.get("anthropic").encode_request(request, Target())
+    assert "output.strict" in [loss.path for loss in converted.losses]
+    responses = REGISTRY.get("openai_responses").encode_request(request, Target())
+    assert json.loads(responses.body)["text"]["format"]["strict"] is False
     assert losses == {}
 
 
@@ -384,6 +393,37 @@ def test_forms_that_clients_take_the_liberty_of() -> None:
     assert request.stop == ("x",)
     assert request.tool_choice is not None
     assert request.tool_choice.mode == "required"
+
+
+def test_images_of_an_earlier_answer_are_not_lost() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgoA"}, "index": 0}
+    answer = {"role": "assistant", "content": "see", "images": [image]}
+    request = read(messages=[{"role": "user", "content": "draw"}, answer])
+    assert request.messages[1].parts == (Text("see"), Image(PNG))
+    assert json.loads(OPENAI.encode_request(request, Target()).body)["messages"][1] == answer
+    assert b"iVBORw0KGgoA" in REGISTRY.get("gemini").encode_request(request, Target()).body
+    with pytest.raises(Untranslatable, match=r"messages\[1\]\.parts\[1\]: an image in an answer of the history"):
+        REGISTRY.get("anthropic").encode_request(request, Target())
+
+
+def test_results_of_one_turn_follow_each_other_whatever_the_client_did() -> None:
+    written = messages(
+        Message("assistant", (ToolCall("a", "f"), ToolCall("b", "f", " "))),
+        Message("user", (ToolResult("a", (Image(PNG),)), Text("and"))),
+        Message("user", (ToolResult("b"),)),
+    )
+    assert [(message["role"], message.get("tool_call_id")) for message in written] == [
+        ("assistant", None), ("tool", "a"), ("tool", "b"), ("user", None),
+    ]  # fmt: skip
+    assert written[0]["tool_calls"][1]["function"]["arguments"] == "{}"
+
+
+def test_files_are_openais_own() -> None:
+    pdf = Message("user", (Document(PDF),))
+    with pytest.raises(Untranslatable, match="a document of type application/pdf"):
+        write(Target(capabilities=COMPATIBLE), messages=(pdf,))
+    body, _ = write(Target(capabilities=COMPATIBLE), messages=(Message("user", (Document(Source("text", "x")),)),))
+    assert body["messages"][0]["content"] == "<document>\nx\n</document>"
 
 
 def test_unknown_parts_are_chats_own_and_refused_elsewhere() -> None:

@@ -35,7 +35,7 @@ def write(reasoning: Reasoning, target: Target | None = None) -> tuple[dict[str,
     [
         (Reasoning(), {}, {}),
         (Reasoning("off"), {"reasoning_effort": "none"}, {}),
-        (Reasoning("on"), {"reasoning_effort": "medium"}, {}),
+        (Reasoning("on"), {"reasoning_effort": "medium"}, {"reasoning.effort": "defaulted"}),
         (Reasoning("on", "minimal"), {"reasoning_effort": "minimal"}, {}),
         (Reasoning(effort="max"), {"reasoning_effort": "max"}, {}),
         (Reasoning("on", budget=16384), {"reasoning_effort": "high"}, {}),
@@ -44,7 +44,7 @@ def write(reasoning: Reasoning, target: Target | None = None) -> tuple[dict[str,
         (Reasoning("on", "high", summary="auto"), {"reasoning_effort": "high"}, {"reasoning.summary": "dropped"}),
         (Reasoning("adaptive"), {}, {"reasoning.mode": "approximated"}),
         (Reasoning("adaptive", "high"), {"reasoning_effort": "high"}, {}),
-        (Reasoning("between_tools"), {"reasoning_effort": "medium"}, {}),
+        (Reasoning("between_tools", "high"), {"reasoning_effort": "none"}, {"reasoning.mode": "approximated"}),
     ],
 )
 def test_what_is_asked_for(reasoning: Reasoning, written: Any, losses: Any) -> None:
@@ -65,8 +65,26 @@ def test_a_server_with_a_switch(reasoning: Reasoning, written: Any, losses: Any)
     assert write(reasoning, to(thinking_switch=True, efforts=("low", "high"))) == (written, losses)
 
 
+@pytest.mark.parametrize(
+    ("reasoning", "written", "losses"),
+    [
+        (Reasoning("off"), {"enable_thinking": False}, {}),
+        (Reasoning("on"), {"enable_thinking": True}, {}),
+        (Reasoning("on", "low"), {"enable_thinking": True, "thinking_budget": 2048}, {}),
+        (Reasoning("on", "low", 5000), {"enable_thinking": True, "thinking_budget": 5000}, {}),
+        (Reasoning("on", "max"), {"enable_thinking": True, "thinking_budget": 9000}, {"reasoning.budget": "approximated"}),
+        (Reasoning(), {}, {}),
+    ],
+)  # fmt: skip
+def test_a_server_with_qwens_fields(reasoning: Reasoning, written: Any, losses: Any) -> None:
+    assert write(reasoning, to(enable_thinking=True, budgets=True, max_budget=9000)) == (written, losses)
+
+
 def test_a_server_without_words_or_without_thinking() -> None:
     assert write(Reasoning("on", "high"), to(efforts=())) == ({}, {"reasoning.effort": "dropped"})
+    assert write(Reasoning("on"), to(efforts=())) == ({}, {"reasoning.mode": "dropped"})
+    assert write(Reasoning("off"), to(thinking_off=False)) == ({}, {"reasoning.mode": "dropped"})
+    assert write(Reasoning("between_tools"), to(thinking_off=False)) == ({}, {"reasoning.mode": "approximated"})
     assert write(Reasoning("on", "high"), to(reasoning=False)) == ({}, {"reasoning": "dropped"})
     assert write(Reasoning("off"), to(reasoning=False)) == ({}, {})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ccproxy.lightllm.dialects.anthropic.read import NAME
-from ccproxy.lightllm.errors import ErrorInfo, ErrorKind, kind_of_status, plain_text_error
+from ccproxy.lightllm.errors import ZAI_QUOTA, ErrorInfo, ErrorKind, kind_of_status, plain_text_error
 from ccproxy.lightllm.ir.parts import JsonObject
 from ccproxy.lightllm.jsontext import dumps, loads_or_none
 
@@ -50,6 +50,8 @@ def info_of_object(value: JsonObject, status: int) -> ErrorInfo:
     kind = _KINDS.get(word, fallback) if isinstance(word, str) else fallback
     code = details.get("error_code")
     if kind == "rate_limit" and isinstance(code, str) and any(part in code for part in _QUOTA_CODES):
+        kind = "quota"
+    if ZAI_QUOTA & {found for found in (word, error.get("code")) if isinstance(found, str)}:
         kind = "quota"
     request_id = value.get("request_id")
     return ErrorInfo(

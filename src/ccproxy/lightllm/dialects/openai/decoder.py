@@ -12,7 +12,7 @@ from typing import Any
 from ccproxy.lightllm.dialect import Context
 from ccproxy.lightllm.dialects.openai.calls import CallReader
 from ccproxy.lightllm.dialects.openai.errors import decode_error, info_of_object, is_error
-from ccproxy.lightllm.dialects.openai.read import read_annotation, read_image
+from ccproxy.lightllm.dialects.openai.read import read_annotation, read_answer_image
 from ccproxy.lightllm.dialects.openai.spelling import NAME
 from ccproxy.lightllm.dialects.openai.thinking import read_detail
 from ccproxy.lightllm.dialects.openai.usage import read_usage
@@ -206,7 +206,7 @@ class OpenAIDecoder(BaseDecoder):
         if audio := delta.get("audio"):
             self._sound(Fields(audio, "audio"))
         for position, value in enumerate(_list(delta, "images")):
-            self._whole(_image(value, f"images[{position}]"))
+            self._whole(read_answer_image(value, f"images[{position}]"))
         for position, value in enumerate(_list(delta, "tool_calls")):
             self._hush()
             self._calls.read(value, f"tool_calls[{position}]", whole=whole)
@@ -334,10 +334,3 @@ class OpenAIDecoder(BaseDecoder):
 def _list(delta: JsonObject, name: str) -> list[Any]:
     value = delta.get(name)
     return [] if value is None else as_list(value, name)
-
-
-def _image(value: object, path: str) -> Part:
-    fields = Fields(value, path)
-    fields.value("type")
-    fields.value("index")
-    return read_image(fields)

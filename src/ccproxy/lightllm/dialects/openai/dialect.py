@@ -20,6 +20,7 @@ CAPABILITIES = Capabilities(
     document_urls=False,
     audio_types=frozenset({"audio/wav", "audio/x-wav", "audio/wave", "audio/mpeg", "audio/mp3"}),
     result_media=False,
+    answer_media=False,
     thinking="none",
     custom_tools=True,
     allowed_tools=True,
@@ -36,9 +37,11 @@ CAPABILITIES = Capabilities(
 #: What any server of this dialect takes, for one of which nothing more is known.
 COMPATIBLE = msgspec.structs.replace(
     CAPABILITIES,
+    document_types=frozenset({"text/*"}),
     custom_tools=False,
     allowed_tools=False,
     efforts=("low", "medium", "high"),
+    thinking_off=False,
     cache_key=False,
     metadata=False,
     verbosity=False,

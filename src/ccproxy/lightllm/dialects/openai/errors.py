@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from ccproxy.lightllm.dialects.openai.spelling import NAME
-from ccproxy.lightllm.errors import ErrorInfo, ErrorKind, kind_of_status, plain_text_error
+from ccproxy.lightllm.errors import ZAI_QUOTA, ErrorInfo, ErrorKind, kind_of_status, plain_text_error
 from ccproxy.lightllm.ir.parts import JsonObject
 from ccproxy.lightllm.jsontext import dumps, loads_or_none
 
@@ -39,6 +39,9 @@ _KINDS: dict[str, ErrorKind] = {
     "billing_hard_limit_reached": "quota",
     "usage_limit_reached": "quota",
     "usage_not_included": "quota",
+    "exceeded_current_quota_error": "quota",
+    "Arrearage": "billing",
+    "engine_overloaded_error": "overloaded",
     "server_is_overloaded": "overloaded",
     "service_unavailable_error": "overloaded",
     "overloaded_error": "overloaded",
@@ -135,7 +138,7 @@ def _kind(code: object, word: object, status: int) -> ErrorKind:
         if type(found) is str:
             if found in _KINDS:
                 return _KINDS[found]
-            if found.endswith(_QUOTA_ENDS):
+            if found.endswith(_QUOTA_ENDS) or found in ZAI_QUOTA:
                 return "quota"
     if status:
         return kind_of_status(status)

@@ -108,6 +108,14 @@ def read_image(fields: Fields) -> Image:
     return Image(source, detail, cache, extras)
 
 
+def read_answer_image(value: object, path: str) -> Image:
+    """One of `images` of an answer, as servers give it that make images in this dialect."""
+    fields = Fields(value, path)
+    fields.value("type")
+    fields.value("index")
+    return read_image(fields)
+
+
 def _audio(fields: Fields) -> Audio:
     given = fields.fields("input_audio")
     data, word = given.required_text("data"), given.text("format")
@@ -252,6 +260,9 @@ class MessageReader:
         if refusal := fields.text("refusal"):
             parts.append(Refusal(refusal))
         audio = fields.fields("audio")
+        parts += [
+            read_answer_image(item, f"{fields.where('images')}[{i}]") for i, item in enumerate(fields.items("images"))
+        ]
         if audio_id := audio.text("id"):
             parts.append(Audio(Source("file", audio_id), extras=audio.rest()))
         elif rest := audio.rest():

@@ -2,7 +2,7 @@
 
 Declared normalisations of reading and writing back: content that is one plain text is a string; null and empty lists
 are absent; `content: null` beside calls; one stop sequence is a list; `n: 1`, `store: false`, `response_format: text`
-and a tool choice without tools are absent; arguments `""` are `{}`; a call's `index` is absent; refusals in content
+and a tool choice without tools are absent; so is `strict: false` of an answer's schema; arguments `""` are `{}`; a call's `index` is absent; refusals in content
 are `refusal`; thinking said in two fields is said in one; a stream is always asked for its usage.
 """
 
@@ -123,7 +123,7 @@ def _output(fields: Fields) -> Output:
                 inner.mapping("schema") or {},
                 inner.text("name"),
                 inner.text("description"),
-                inner.flag("strict"),
+                bool(inner.flag("strict")),
                 verbosity,
             )
     raise ShapeError(f"{given.where('type')}: {kind[:40]!r} is not known")
@@ -185,8 +185,8 @@ def _write_output(output: Output, body: JsonObject) -> None:
         inner: JsonObject = {"name": name, "schema": schema}
         if output.description:
             inner["description"] = output.description
-        if output.strict is not None:
-            inner["strict"] = output.strict
+        if output.strict:
+            inner["strict"] = True
         body["response_format"] = {"type": "json_schema", "json_schema": inner}
 
 

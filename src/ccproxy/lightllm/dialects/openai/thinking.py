@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from ccproxy.lightllm.dialect import Capabilities
 from ccproxy.lightllm.dialects.openai.spelling import NAME, said, spelled
 from ccproxy.lightllm.fields import Fields, ShapeError
 from ccproxy.lightllm.ir.losses import LossLedger
 from ccproxy.lightllm.ir.parts import JsonObject, Signature, Thinking
-from ccproxy.lightllm.ir.reasoning import BUDGETS, effort_of, nearest_effort
+from ccproxy.lightllm.ir.reasoning import BUDGETS, budget_of, effort_of, nearest_effort
 from ccproxy.lightllm.ir.request import Reasoning
 from ccproxy.lightllm.signatures import unwrap
+
+replace = msgspec.structs.replace
 
 _MODES = {"enabled": "on", "disabled": "off", "adaptive": "adaptive", "auto": "adaptive"}
 
@@ -72,13 +76,19 @@ def write_reasoning(reasoning: Reasoning, capabilities: Capabilities, ledger: Lo
     if reasoning.summary:
         ledger.dropped("reasoning.summary", "Chat cannot say whether thinking is to be seen", reasoning.summary)
     if spelled(extras, "enable_thinking"):
-        written: JsonObject = {"enable_thinking": reasoning.mode != "off"}
-        if reasoning.budget is not None:
-            written["thinking_budget"] = reasoning.budget
-        return written | ({"reasoning_effort": reasoning.effort} if reasoning.effort else {})
+        return _enabled(reasoning, reasoning.budget) | (
+            {"reasoning_effort": reasoning.effort} if reasoning.effort else {}
+        )
+    if reasoning.mode == "between_tools":
+        # Thinking is off in it; the model only says what it is at.
+        ledger.approximated("reasoning.mode", "Chat has no such mode", reasoning.mode, "off")
+        reasoning = replace(reasoning, mode="off" if capabilities.thinking_off else "", effort="")
     if not reasoning.mode and not reasoning.effort:
         return {}
-    written = {}
+    if capabilities.enable_thinking:
+        budget = budget_of(reasoning.effort) if reasoning.effort and reasoning.budget is None else reasoning.budget
+        return _enabled(reasoning, budget)
+    written: JsonObject = {}
     if spelled(extras, "thinking") or capabilities.thinking_switch:
         kind = {"off": "disabled", "adaptive": "adaptive"}.get(reasoning.mode, "enabled")
         written["thinking"] = {"type": kind if spelled(extras, "thinking") or kind != "adaptive" else "enabled"}
@@ -94,13 +104,27 @@ def write_reasoning(reasoning: Reasoning, capabilities: Capabilities, ledger: Lo
     return written
 
 
+def _enabled(reasoning: Reasoning, budget: int | None) -> JsonObject:
+    """Qwen's fields."""
+    written: JsonObject = {"enable_thinking": reasoning.mode != "off"}
+    return written if budget is None else {**written, "thinking_budget": budget}
+
+
 def _word(reasoning: Reasoning, capabilities: Capabilities, switched: bool, ledger: LossLedger) -> str:
     """The effort word, or "" to leave it to the model."""
     wanted, budget = reasoning.effort, reasoning.budget
     if not wanted and budget is None:
-        if reasoning.mode == "adaptive" and not switched:
+        if switched:
+            return ""
+        if reasoning.mode == "adaptive":
             ledger.approximated("reasoning.mode", "Chat leaves it to the model by saying nothing", reasoning.mode)
-        return "" if switched or reasoning.mode == "adaptive" else nearest_effort("medium", capabilities.efforts)
+            return ""
+        if not capabilities.efforts:
+            ledger.dropped("reasoning.mode", "the target cannot be asked to think", reasoning.mode)
+            return ""
+        word = nearest_effort("medium", capabilities.efforts)
+        ledger.defaulted("reasoning.effort", "Chat asks for thinking by saying how much", word)
+        return word
     if not capabilities.efforts:
         ledger.dropped("reasoning.effort", "the target has no word for how hard to think", wanted or budget)
         return ""

@@ -15,6 +15,7 @@ from ccproxy.lightllm.dialects.openai.read import audio_format
 from ccproxy.lightllm.dialects.openai.spelling import said, spelled
 from ccproxy.lightllm.dialects.openai.thinking import write_history_thinking
 from ccproxy.lightllm.dialects.openai.tools import write_cache
+from ccproxy.lightllm.documents import CLOSING, opening, tagged, text_of_document
 from ccproxy.lightllm.ir.losses import LossLedger
 from ccproxy.lightllm.ir.parts import (
     Audio,
@@ -30,9 +31,10 @@ from ccproxy.lightllm.ir.parts import (
     Thinking,
     ToolCall,
     ToolResult,
+    described,
 )
 from ccproxy.lightllm.ir.request import Message, Request
-from ccproxy.lightllm.media import text_of_base64, type_of, url_of_source
+from ccproxy.lightllm.media import type_of, url_of_source
 from ccproxy.lightllm.toolids import safe
 
 #: The longest id of a tool call that OpenAI takes.
@@ -77,9 +79,7 @@ class MessageWriter:
     def _instruct(self, role: str, parts: Sequence[Part], path: str, rest: JsonObject) -> None:
         for part in parts:
             if not isinstance(part, Text | Opaque):
-                raise Untranslatable(
-                    f"{path}: a {type(part).__name__.lower()} in a {role} message; OpenAI takes text there"
-                )
+                raise Untranslatable(f"{path}: {described(part)} in a {role} message; OpenAI takes text there")
         self._add(role, self._joined(self._parts(parts, path), "\n\n"), rest)
 
     def _user(self, message: Message, path: str, rest: JsonObject) -> None:
@@ -95,9 +95,7 @@ class MessageWriter:
     def _result(self, part: ToolResult, path: str) -> None:
         for inner in part.content:
             if not isinstance(inner, Text | Opaque):
-                raise Untranslatable(
-                    f"{path}: a {type(inner).__name__.lower()} in a tool result; Chat takes text there"
-                )
+                raise Untranslatable(f"{path}: {described(inner)} in a tool result; Chat takes text there")
         content = self._joined(self._parts(part.content, path), "\n")
         if part.is_error:
             self._ledger.approximated(
@@ -118,6 +116,7 @@ class MessageWriter:
         calls: list[JsonObject] = []
         thinking: list[Thinking] = []
         citations: list[Citation] = []
+        images: list[JsonObject] = []
         for index, part in enumerate(message.parts):
             where = f"{path}.parts[{index}]"
             match part:
@@ -134,17 +133,19 @@ class MessageWriter:
                     written["function_call"] = {"name": part.name, "arguments": part.args or "{}", **said(part.extras)}
                 case ToolCall():
                     calls.append(write_call(part))
+                case Image():
+                    images.append(image_part(part, len(images)))
                 case Audio() if part.source.kind == "file":
                     written["audio"] = {"id": part.source.data, **part.extras}
                 case _:
-                    raise Untranslatable(
-                        f"{where}: a {type(part).__name__.lower()} in an answer, which Chat cannot repeat"
-                    )
+                    raise Untranslatable(f"{where}: {described(part)} in an answer, which Chat cannot repeat")
         content = self._joined(self._parts(texts, path), "")
         if not texts:
             content = None if calls or written else ""
         if calls:
             written["tool_calls"] = calls
+        if images:
+            written["images"] = images
         if citations:
             written["annotations"] = [write_annotation(citation, 0) for citation in citations]
         said_before = write_history_thinking(thinking)
@@ -196,9 +197,7 @@ class MessageWriter:
                 into.append({"type": "text", "text": part.text})
                 return
             case _:
-                raise Untranslatable(
-                    f"{path}: a {type(part).__name__.lower()} part, which Chat has no content part for"
-                )
+                raise Untranslatable(f"{path}: {described(part)}, which Chat has no content part for")
         if part.cache is not None:
             block |= write_cache(part.cache)
         extras = dict(part.extras)
@@ -211,35 +210,26 @@ class MessageWriter:
     def _document(self, part: Document, path: str, into: list[JsonObject]) -> JsonObject | None:
         """The `file` part of a PDF; any other document as text between tags, its images in place."""
         source = part.source
-        kind = type_of(source) if source is not None else ""
-        text: str | None = None
-        if source is not None and source.kind == "text":
-            text = source.data
-        elif source is not None and source.kind == "base64" and kind.startswith("text/"):
-            text = text_of_base64(source.data)
-            if text is None:
-                raise Untranslatable(f"{path}: a document of type {kind} that is not UTF-8 text")
-        elif source is not None:
+        text = text_of_document(part)
+        if text is None and source is not None:
             if source.kind == "file":
                 return {"type": "file", "file": {"file_id": source.data}}
+            if (kind := type_of(source)).startswith("text/"):
+                raise Untranslatable(f"{path}: a document of type {kind} that is not UTF-8 text")
             name = part.name or part.title or "document.pdf"
             self._about(part, path)
             return {"type": "file", "file": {"filename": name, "file_data": url_of_source(source)}}
         self._ledger.approximated(
             f"{path}.document", "Chat has files for PDFs only; the rest is text", "document", "text"
         )
-        title = part.title or part.name or part.url
-        source_attribute = f' source="{_attribute(part.url)}"' if part.url and part.url != title else ""
-        opening = f'<document title="{_attribute(title)}"{source_attribute}>' if title else "<document>"
-        context = f"<context>{part.context}</context>\n" if part.context else ""
         if part.citations:
             self._ledger.dropped(f"{path}.citations", "Chat cannot ask for citations", True)
-        if text is not None:
-            into.append({"type": "text", "text": f"{opening}\n{context}{text}\n</document>"})
+        if source is not None and text is not None:
+            into.append({"type": "text", "text": tagged(part, text)})
             return None
-        into.append({"type": "text", "text": f"{opening}\n{context}".rstrip("\n")})
+        into.append({"type": "text", "text": opening(part)})
         into += self._parts(part.parts, path)
-        into.append({"type": "text", "text": "</document>"})
+        into.append({"type": "text", "text": CLOSING})
         return None
 
     def _about(self, part: Document, path: str) -> None:
@@ -259,7 +249,8 @@ def write_call(part: ToolCall, index: int | None = None) -> JsonObject:
     if part.kind == "custom":
         written["custom"] = {"name": part.name, "input": part.args}
     else:
-        written["function"] = {"name": part.name, "arguments": part.args or ("{}" if index is None else "")}
+        args = "" if part.args.isspace() else part.args
+        written["function"] = {"name": part.name, "arguments": args or ("{}" if index is None else "")}
     if part.signature is not None:
         written |= write_signature(part.signature)
     if part.cache is not None:
@@ -293,10 +284,6 @@ def short(parts: list[JsonObject]) -> Any:
     if len(parts) == 1 and len(parts[0]) == 2 and parts[0].get("type") == "text":
         return parts[0]["text"]
     return parts
-
-
-def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
 def image_part(part: Image, index: int) -> JsonObject:
