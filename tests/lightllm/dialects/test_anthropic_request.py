@@ -248,6 +248,16 @@ def test_tools_and_choice() -> None:
     assert write(tools=(FunctionTool("f"),), tool_choice=ToolChoice("none"))[0]["tool_choice"] == {"type": "none"}
 
 
+def test_names_of_tools_are_unique() -> None:
+    search = HostedTool("other", "web_search", "web_search", {"type": "web_search"})
+    body, losses = write(tools=(search, search))
+    assert [tool["name"] for tool in body["tools"]] == ["web_search"]
+    assert losses == {"tools[1].web_search": "dropped"}
+    body, losses = write(tools=(search, FunctionTool("web_search")))
+    assert [tool.get("type") for tool in body["tools"]] == [None]
+    assert losses == {"tools[0].web_search": "dropped"}
+
+
 def test_structured_output() -> None:
     body, losses = write(output=Output("schema", {"type": "object"}, "answer", "An answer.", strict=False))
     assert body["output_config"] == {

@@ -17,8 +17,8 @@ from ccproxy.lightllm.dialects.anthropic.thinking import read_thinking, write_th
 from ccproxy.lightllm.dialects.anthropic.tools import (
     read_tool,
     read_tool_choice,
-    write_tool,
     write_tool_choice,
+    write_tools,
 )
 from ccproxy.lightllm.dialects.anthropic.write import short, write_cache, write_content, write_thinking
 from ccproxy.lightllm.fields import Fields, ShapeError, as_list
@@ -168,11 +168,8 @@ def _common(
     if request.cache is not None:
         body["cache_control"] = write_cache(request.cache, "request", ledger)
     if request.tools:
-        tools = [write_tool(tool, f"tools[{i}]", ledger) for i, tool in enumerate(request.tools)]
-        body["tools"] = [tool for tool in tools if tool is not None]
-        if not body["tools"]:
-            del body["tools"]
-        elif choice := write_tool_choice(request):
+        body["tools"] = write_tools(request.tools, ledger)
+        if choice := write_tool_choice(request):
             body["tool_choice"] = choice
     if system:
         body["system"] = short(system)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ccproxy.lightllm.dialects.anthropic.read import NAME, read_cache
 from ccproxy.lightllm.dialects.anthropic.write import write_cache
 from ccproxy.lightllm.fields import Fields, ShapeError
@@ -45,8 +47,22 @@ def read_tool(value: object, path: str) -> Tool:
     return HostedTool(NAME, known, name, {"type": kind, **({"name": name} if name else {}), **fields.rest()})
 
 
-def write_tool(tool: Tool, path: str, ledger: LossLedger) -> JsonObject | None:
-    """One entry of `tools`, or None for a tool that cannot be defined (recorded by `adapt`)."""
+def write_tools(tools: Sequence[Tool], ledger: LossLedger) -> list[JsonObject]:
+    """`tools`, whose names must be unique: another dialect's search gives way to a tool that has its name."""
+    taken = {tool.name for tool in tools if not isinstance(tool, HostedTool)}
+    written: list[JsonObject] = []
+    for index, tool in enumerate(tools):
+        path = f"tools[{index}]"
+        if isinstance(tool, HostedTool) and tool.dialect != NAME:
+            if _WEB_SEARCH["name"] in taken:
+                ledger.dropped(f"{path}.web_search", "another tool has its name", tool.name)
+                continue
+            taken.add(_WEB_SEARCH["name"])
+        written.append(_tool(tool, path, ledger))
+    return written
+
+
+def _tool(tool: Tool, path: str, ledger: LossLedger) -> JsonObject:
     match tool:
         case FunctionTool():
             written: JsonObject = {"name": tool.name}
