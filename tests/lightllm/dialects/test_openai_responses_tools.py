@@ -44,7 +44,6 @@ def test_every_builtin_tool_goes_to_anthropic_by_name_or_into_the_ledger() -> No
         "crm__find",
         "crm__query",
         "web_search",
-        "web_search",
         "local_shell",
         "shell",
         "apply_patch",
@@ -54,7 +53,8 @@ def test_every_builtin_tool_goes_to_anthropic_by_name_or_into_the_ledger() -> No
     assert "*** Begin Patch" in tools[1]["description"]
     dropped = {loss.path for loss in encoded.losses if loss.kind == "dropped"}
     assert {
-        "tools[6].settings",
+        "tools[5].settings",
+        "tools[6].web_search",
         "tools[7].file_search",
         "tools[8].code_execution",
         "tools[9].image_generation",
