@@ -121,6 +121,8 @@ def _ended_well(flow: Flow) -> bool:
         # Codex leaves its WebSocket without a closing handshake, when it has what it wanted.
         last = flow.websocket.messages[-1]
         return not last.from_client and b'"response.completed"' in last.body
+    if flow.response is not None and flow.response.status == 426:
+        return True  # which sends Codex to HTTP
     return flow.outcome == "complete"
 
 

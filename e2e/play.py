@@ -109,7 +109,7 @@ class Play:
             return Script(asked.model, [Text("Reading a file")], USAGE)
         self.turns += 1
         name = next(iter(offered))
-        args = READERS[name](self.needle)
+        args = READERS[_own(name)](self.needle)
         if offered[name] == "function" and not args.startswith("{"):
             args = json.dumps({"input": args})  # a tool that takes plain text, as a dialect without such tools has it
         call = ToolCall(name, args)
@@ -210,7 +210,12 @@ def _offered(asked: Asked, body: Json) -> dict[str, str]:
     for item in items if isinstance(items, list) else ():
         for tool in _inner(item.get("tools")):
             found[tool["name"]] = tool["type"]
-    return {name: kind for name, kind in found.items() if name in READERS}
+    return {name: kind for name, kind in found.items() if _own(name) in READERS}
+
+
+def _own(name: str) -> str:
+    """The name of a tool without its group, which stands before it in dialects that have no groups."""
+    return name.rpartition("__")[2]
 
 
 def _inner(tools: object) -> Iterator[Json]:

@@ -112,6 +112,11 @@ class TestKeys:
         assert keys(prepare("gemini -p x", home, offers)) == {"GEMINI_API_KEY": "a"}
         assert keys(prepare("python app.py", home, offers))["GEMINI_API_KEY"] == "demo"
 
+    def test_codex_gets_one_that_speaks_responses(self, home: Path) -> None:
+        offers = [Offer("chat", ("openai",)), Offer("both", ("openai", "openai_responses"))]
+        assert keys(prepare("codex exec x", home, offers)) == {"OPENAI_API_KEY": "both"}
+        assert keys(prepare("codex exec x", home, offers[:1])) == {"OPENAI_API_KEY": "chat"}
+
     def test_without_a_provider_nothing_is_set(self, home: Path) -> None:
         launch = prepare("x", home, [])
         assert keys(launch) == {}
@@ -204,7 +209,7 @@ class TestCodex:
     def test_without_a_login_it_gets_a_provider_of_its_own(self, home: Path) -> None:
         launch = prepare("codex exec hi -c x=1", home)
         assert launch.words == ["codex", *self.OWN, "exec", "hi", "-c", "x=1"]
-        assert keys(launch) == {"OPENAI_API_KEY": "openai"}
+        assert keys(launch) == {"OPENAI_API_KEY": "codex"}
 
     @pytest.mark.parametrize(
         "store",

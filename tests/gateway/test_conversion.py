@@ -289,3 +289,16 @@ async def test_an_answer_of_no_use_is_not_taken_for_a_count() -> None:
         r.provider.reply(Reply(headers=[JSON], body=[Send(b'{"total": 1}')]))
         answer = await r.request("POST", "/v1/messages/count_tokens", body(), [JSON, key("gemini")])
         assert (answer.status, answer.headers["x-ccproxy-error"]) == (502, "upstream_error")
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("deepseek", False), ("anthropic", True)])
+async def test_a_provider_is_asked_within_what_it_takes(kind: str, asked: bool) -> None:
+    """DeepSeek's Anthropic endpoint has no budget of thinking tokens, Anthropic's own has."""
+    async with FakeProvider() as fake:
+        async with rig(types={"it": ProviderConfig(type=kind, base_url=fake.url)}) as r:
+            thinking = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": {}}
+            thinking["generationConfig"] = {"thinkingConfig": {"thinkingBudget": 2000}, "maxOutputTokens": 9000}
+            target = "/v1beta/models/claude-sonnet-4-5:generateContent"
+            answer = await r.request("POST", target, json.dumps(thinking).encode(), [JSON, key("it")])
+            assert answer.status == 200
+        assert ("budget_tokens" in fake.requests[0].json().get("thinking", {})) is asked

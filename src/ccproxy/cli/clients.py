@@ -73,6 +73,7 @@ class Client:
         families: the APIs it can speak, by `Family.name`.
         logs_in: the families whose saved login it uses.
         variables: where it takes its key from, if not from the family's variable.
+        prefers: the dialect it speaks, where its family has several.
         adjust: what it needs beyond the common environment.
     """
 
@@ -80,6 +81,7 @@ class Client:
     families: tuple[str, ...] = ("anthropic", "openai", "gemini")
     logs_in: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    prefers: str = ""
     adjust: Callable[[Launch], None] | None = None
 
 
@@ -163,7 +165,7 @@ def _set_keys(launch: Launch, client: Client | None, offers: Sequence[Offer], cl
         elif _provided(launch, client, family, keys):
             continue
         else:
-            name = _choose(family, offers, alone=client is not None and client.families == (family.name,))
+            name = _choose(family, offers, client)
         if name is not None:
             launch.environment[variable] = f"{SENTINEL}{name}{f'.{client_key}' if client_key else ''}"
             chosen.append(f"{variable} selects provider {name}")
@@ -180,12 +182,14 @@ def _provided(launch: Launch, client: Client | None, family: Family, keys: Itera
     return (client is None or family.name in client.logs_in) and family.login(launch)
 
 
-def _choose(family: Family, offers: Sequence[Offer], *, alone: bool) -> str | None:
-    """The provider for a key of `family`; `alone` if the command speaks no other API."""
-    for dialect in family.dialects:
+def _choose(family: Family, offers: Sequence[Offer], client: Client | None) -> str | None:
+    """The provider for a key of `family`."""
+    first = client.prefers if client is not None else ""
+    for dialect in sorted(family.dialects, key=lambda dialect: dialect != first):
         if speaking := [offer for offer in offers if dialect in offer.dialects]:
             # One that speaks it beside an API of another family comes after those whose own it is.
             return min(speaking, key=lambda offer: offer.dialects[0] not in family.dialects).name
+    alone = client is not None and client.families == (family.name,)
     if alone and (converting := next((offer.name for offer in offers if offer.dialects), None)):
         # To a command that may choose, a key that it did not ask for would say: choose me.
         return converting
@@ -328,7 +332,7 @@ FAMILIES = (
 CLIENTS = (
     # An API key in the environment makes Claude Code ask whether to use it; a token does not.
     Client(("claude",), ("anthropic",), ("anthropic",), {"anthropic": "ANTHROPIC_AUTH_TOKEN"}),
-    Client(("codex",), ("openai",), ("openai",), adjust=_adjust_codex),
+    Client(("codex",), ("openai",), ("openai",), prefers="openai_responses", adjust=_adjust_codex),
     Client(("gemini",), ("gemini",), ("gemini",), adjust=_adjust_gemini),
     Client(("opencode",), variables={"gemini": "GOOGLE_GENERATIVE_AI_API_KEY"}, adjust=_adjust_opencode),
     Client(("qwen",), ("openai",)),

@@ -16,7 +16,7 @@ from ccproxy.exchange.route import Route
 from ccproxy.gateway.forward import MAX_DECODED
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.lightllm.compression import decode
-from ccproxy.lightllm.dialect import Context, Dialect, Encoded, StreamForm, Target
+from ccproxy.lightllm.dialect import Capabilities, Context, Dialect, Encoded, StreamForm, Target
 from ccproxy.lightllm.dialect import Operation as Asked
 from ccproxy.lightllm.estimate import estimate
 from ccproxy.lightllm.ir.request import Request
@@ -26,7 +26,9 @@ from ccproxy.routing.detect import Operation
 from ccproxy.routing.resolve import converted_target
 
 STRICT_HEADER = b"x-ccproxy-strict"
-ESTIMATED_HEADER = b"x-ccproxy-estimated"
+#: Before a provider's name in the tag of its signatures: no provider can be called like a dialect, whose tag those have
+#: that a client brought along from elsewhere.
+_ORIGIN = "provider:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +88,16 @@ def convert(
     plain = decode(content, headers.text(b"content-encoding"), MAX_DECODED)
     streams = operation.action == "streamGenerateContent" if operation.action else None
     request = client.decode_request(plain, model=operation.model, stream=streams)
-    capabilities = source.capabilities
-    scope = exchange.client.key
-    restored = runtime.reasoning.restored(request, provider.name, capabilities, scope)
+    capabilities = capabilities_of(provider, route.model or request.model) or source.capabilities
+    origin, scope = f"{_ORIGIN}{provider.name}", exchange.client.key
+    restored = runtime.reasoning.restored(request, origin, capabilities, scope)
     asked: Asked = "count_tokens" if operation.name == "count_tokens" else "generate"
     encoded = None
     if asked == "generate" or source.write_count_request is not None:
         config = runtime.lightllm
         target = Target(
             model=route.model,
-            origin=provider.name,
+            origin=origin,
             capabilities=capabilities,
             default_max_tokens=config.default_max_tokens,
             repair=config.repair,
@@ -106,7 +108,7 @@ def convert(
             encoded.losses.require_empty()
         route = replace(route, target=converted_target(provider, encoded.path))
     exchange.upstream_dialect = source.name
-    context = Context(request=request, origin=provider.name)
+    context = Context(request=request, origin=origin)
     if exchange.losses is not None:
         context.ledger = exchange.losses
     return (
@@ -122,6 +124,13 @@ def convert(
         ),
         route,
     )
+
+
+def capabilities_of(provider: Provider, model: str) -> Capabilities | None:
+    """What a provider and one of its models accept; None where that is what its dialect says."""
+    from ccproxy.lightllm.families import capabilities, family_of  # imports every dialect
+
+    return capabilities(provider.dialect, family_of(provider.type.name, provider.host), model)
 
 
 def _wants_strict(value: bytes | None) -> bool:

@@ -20,7 +20,7 @@ from ccproxy.lightllm.adapt_knobs import adapt_knobs
 from ccproxy.lightllm.adapt_parts import PartAdapter
 from ccproxy.lightllm.dialect import Capabilities, Target
 from ccproxy.lightllm.ir.losses import LossLedger
-from ccproxy.lightllm.ir.parts import Part, Text, ToolCall, ToolResult
+from ccproxy.lightllm.ir.parts import Opaque, Part, Text, ToolCall, ToolResult
 from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Message, Request, Tool, ToolChoice
 from ccproxy.lightllm.repair import repaired
 from ccproxy.lightllm.schema import strict_problem, translate
@@ -137,6 +137,9 @@ def _messages(
     leading = True
     for index, message in _turns(request.messages) if crossing else enumerate(request.messages):
         path = f"messages[{index}]"
+        if crossing and message.parts and all(isinstance(part, Opaque) and part.moved for part in message.parts):
+            parts.message(message, path)  # records it
+            continue
         if message.role in ("user", "assistant"):
             leading = False
         changed = parts.message(message, path)

@@ -223,6 +223,10 @@ class PartAdapter:
         if part.dialect == self._dialect:
             return part
         if isinstance(part, Opaque):
+            if part.moved:
+                reason = "what it brings is told at the beginning of the request"
+                self._ledger.approximated(f"{path}.{part.type}", reason, word="moved")
+                return None
             if part.for_provider:
                 self._ledger.dropped(f"{path}.{part.type}", "it speaks to the client's own provider")
                 return None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from ccproxy.errors import BadRequest
 from ccproxy.lightllm.dialect import Context, Target
 from ccproxy.lightllm.ir.parts import Text, ToolCall, ToolResult
 from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Message, Request, ToolChoice
@@ -326,3 +327,62 @@ def test_a_custom_tool_of_a_chat_or_gemini_target_is_wrapped_both_ways() -> None
     assert request.messages[1].parts == (ToolResult("c", (Text("ok"),), kind="custom"),)
     body = json.loads(ANTHROPIC.encode_request(request, Target()).body)
     assert body["messages"][0]["content"][0]["input"] == {"input": "text"}
+
+
+class TestAdditionalTools:
+    """Codex tells its newer models the tools in an item of the conversation."""
+
+    BODY: ClassVar[dict[str, Any]] = {
+        "model": "m",
+        "input": [
+            {
+                "type": "additional_tools",
+                "id": "at_1",
+                "role": "developer",
+                "tools": [
+                    {
+                        "type": "namespace",
+                        "name": "functions",
+                        "description": "",
+                        "tools": [{"type": "custom", "name": "exec", "description": "runs"}],
+                    },
+                    {
+                        "type": "function",
+                        "name": "late",
+                        "parameters": {"type": "object", "properties": {}},
+                        "strict": False,
+                    },
+                ],
+            },
+            {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "You are a coder."}]},
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]},
+        ],
+        "tools": [
+            {"type": "function", "name": "early", "parameters": {"type": "object", "properties": {}}, "strict": False}
+        ],
+    }
+
+    def test_they_stay_where_they_are_within_the_dialect(self) -> None:
+        request = RESPONSES.decode_request(json.dumps(self.BODY).encode())
+        assert json.loads(RESPONSES.encode_request(request, Target()).body) == self.BODY
+
+    @pytest.mark.parametrize("name", ["anthropic", "openai", "gemini"])
+    def test_another_dialect_gets_them_with_the_others(self, name: str) -> None:
+        request = RESPONSES.decode_request(json.dumps(self.BODY).encode())
+        encoded = REGISTRY.get(name).encode_request(request, Target())
+        assert [tool.name for tool in encoded.request.tools] == ["functions__exec", "late", "early"]
+        assert [message.role for message in encoded.request.messages if "user" in message.role] == ["user"]
+        assert ("messages[0].parts[0].additional_tools", "moved") in {(loss.path, loss.word) for loss in encoded.losses}
+        assert not [loss for loss in encoded.losses if loss.path in {"additional_tools", "messages[0]"}]
+        assert not [loss for loss in encoded.losses if loss.path.endswith(".role")]
+
+    def test_of_two_with_one_name_the_later_counts(self) -> None:
+        again = {**self.BODY["input"][0], "tools": [{"type": "function", "name": "late", "description": "new"}]}
+        request = RESPONSES.decode_request(json.dumps({**self.BODY, "input": [*self.BODY["input"], again]}).encode())
+        found = [tool for tool in request.tools if isinstance(tool, FunctionTool) and tool.name == "late"]
+        assert [tool.description for tool in found] == ["new"]
+
+    def test_what_is_no_tool_is_refused_with_its_place(self) -> None:
+        broken = {**self.BODY["input"][0], "tools": [{"type": "function"}]}
+        with pytest.raises(BadRequest, match=r"input\.additional_tools\[0\]\.tools\[0\]\.name"):
+            RESPONSES.decode_request(json.dumps({**self.BODY, "input": [broken]}).encode())

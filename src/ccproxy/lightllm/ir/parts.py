@@ -181,12 +181,14 @@ class Opaque(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="part", 
     """A part of a type that only its own dialect knows. Never converted: towards another dialect it is refused by name.
 
     `for_provider`: it speaks to the provider, not to the model, and may be left out (with a loss) for another one.
+    `moved`: what it brings is in the request, too, so that only its place is lost.
     """
 
     dialect: str
     type: str
     raw: JsonObject
     for_provider: bool = False
+    moved: bool = False
 
 
 type Part = Text | Thinking | Image | Document | Audio | ToolCall | ToolResult | ServerTool | Refusal | Opaque

@@ -38,6 +38,9 @@ SERVER_ITEMS = frozenset({"web_search_call", "file_search_call", "code_interpret
 #: How the id of an item without one begins in the IR. It only keeps the item's parts together and is never written.
 UNNAMED = "#"
 
+#: An item that brings tools into a conversation. They are among the request's, too (`tools.additional_tools`).
+ADDITIONAL_TOOLS = "additional_tools"
+
 #: The extra of a message whose one part is an item of its own, not the content of a message.
 AS_ITEM = "item"
 
@@ -87,7 +90,8 @@ class _Turns:
             self._add("assistant", [part])
         else:
             self._close()
-            self._messages.append(Message(_role_of(kind), (Opaque(NAME, kind, raw),), extras={AS_ITEM: None}))
+            part = Opaque(NAME, kind, raw, moved=kind == ADDITIONAL_TOOLS)
+            self._messages.append(Message(_role_of(kind), (part,), extras={AS_ITEM: None}))
 
     def _message(self, fields: Fields, unnamed: str, raw: JsonObject) -> None:
         role = fields.required_text("role")

@@ -20,6 +20,7 @@ from ccproxy.lightllm.dialect import Capabilities, Target
 from ccproxy.lightllm.dialects.openai_responses.content import NAME
 from ccproxy.lightllm.dialects.openai_responses.read import read_input
 from ccproxy.lightllm.dialects.openai_responses.tools import (
+    additional_tools,
     read_tool_choice,
     read_tools,
     write_tool_choice,
@@ -64,7 +65,8 @@ def read_request(body: bytes, model: str, stream: bool | None) -> Request:
 
 def _read(fields: Fields, model: str, stream: bool | None) -> Request:
     groups: dict[str, JsonObject] = {}
-    tools = read_tools(fields.items("tools"), groups)
+    messages = read_input(fields.value("input"))
+    tools = (*additional_tools(messages, groups), *read_tools(fields.items("tools"), groups))
     text = fields.fields("text")
     output = _read_output(text)
     instructions = fields.text("instructions")
@@ -74,7 +76,7 @@ def _read(fields: Fields, model: str, stream: bool | None) -> Request:
     request = Request(
         model=fields.text("model") or model,
         dialect=NAME,
-        messages=read_input(fields.value("input")),
+        messages=messages,
         system=(Text(instructions),) if instructions else (),
         tools=tools,
         namespaces={name: str(said.pop("description", None) or "") for name, said in groups.items()},
@@ -199,8 +201,8 @@ def _shared(body: JsonObject, request: Request, capabilities: Capabilities, ledg
         body["text"] = text
     if request.parallel_tools is not None and (request.tools or own):
         body["parallel_tool_calls"] = request.parallel_tools
-    if request.tools or request.namespaces:
-        body["tools"] = write_tools(request, ledger)
+    if tools := write_tools(request, ledger):
+        body["tools"] = tools
     if (choice := write_tool_choice(request)) is not None:
         body["tool_choice"] = choice
 

@@ -6,14 +6,15 @@ one group are one entry.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ccproxy.lightllm.dialects.openai_responses import builtin
 from ccproxy.lightllm.dialects.openai_responses.content import NAME
-from ccproxy.lightllm.fields import Fields, ShapeError, as_object, as_text
+from ccproxy.lightllm.fields import Fields, ShapeError, as_list, as_object, as_text
 from ccproxy.lightllm.ir.losses import LossLedger
-from ccproxy.lightllm.ir.parts import JsonObject
-from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Request, Tool, ToolChoice
+from ccproxy.lightllm.ir.parts import JsonObject, Opaque
+from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Message, Request, Tool, ToolChoice
 
 #: How the types of tools that OpenAI defines begin, and what the tool is in our words.
 _KINDS = {
@@ -27,11 +28,11 @@ _KINDS = {
 }
 
 
-def read_tools(values: list[Any], groups: dict[str, JsonObject]) -> tuple[Tool, ...]:
+def read_tools(values: list[Any], groups: dict[str, JsonObject], where: str = "tools") -> tuple[Tool, ...]:
     """`tools`. What is said about each group goes to `groups`, by name."""
     tools: list[Tool] = []
     for index, value in enumerate(values):
-        path = f"tools[{index}]"
+        path = f"{where}[{index}]"
         raw = as_object(value, path)
         if raw.get("type") != "namespace":
             tools.append(_read(raw, path, ""))
@@ -95,12 +96,29 @@ def _hosted(raw: JsonObject) -> HostedTool:
     return HostedTool(NAME, known, label if kind == "mcp" and isinstance(label, str) else known, raw)
 
 
+def additional_tools(messages: Sequence[Message], groups: dict[str, JsonObject]) -> tuple[Tool, ...]:
+    """The tools that items of the conversation bring; of several with one name the last counts."""
+    found: dict[tuple[str, str], Tool] = {}
+    for index, message in enumerate(messages):
+        for part in message.parts:
+            if not isinstance(part, Opaque) or not part.moved:
+                continue
+            where = f"input.{part.type}[{index}].tools"
+            for tool in read_tools(as_list(part.raw.get("tools") or [], where), groups, where):
+                group = "" if isinstance(tool, HostedTool) else tool.namespace
+                found[group, tool.name] = tool
+    return tuple(found.values())
+
+
 def write_tools(request: Request, ledger: LossLedger) -> list[JsonObject]:
-    """`tools`."""
+    """`tools`, without those that items of the conversation bring, which are the first ones."""
     written: list[JsonObject] = []
     open_group = ""
-    seen: set[str] = set()
+    brought = len(additional_tools(request.messages, {}))
+    seen = {tool.namespace for tool in request.tools[:brought] if not isinstance(tool, HostedTool)}
     for index, tool in enumerate(request.tools):
+        if index < brought:
+            continue
         namespace = "" if isinstance(tool, HostedTool) else tool.namespace
         entry = write_tool(tool, f"tools[{index}]", ledger)
         if not namespace:
