@@ -19,6 +19,7 @@ from ccproxy.config.load import LoadedConfig
 from ccproxy.config.settings import Settings
 from ccproxy.config.watch import ConfigWatcher
 from ccproxy.egress.demo import DemoTransport
+from ccproxy.egress.fetch import PublicFiles, public_socket
 from ccproxy.egress.pooled import PooledTransport
 from ccproxy.egress.tls import check_trust
 from ccproxy.egress.transport import Timeouts, Transport
@@ -75,6 +76,7 @@ class Application:
         self._reasoning = ReasoningStore(self._clock.mono)
         self._network = PooledTransport(settings.egress)
         self._retired: list[PooledTransport] = []
+        self._public: PublicFiles | None = None
         self._local = DemoTransport()
         self._store: SqliteStore | None = None
         if settings.flows.enabled:
@@ -110,6 +112,8 @@ class Application:
             transports: list[Transport] = [self._network, *self._retired, self._local]
             for transport in transports:
                 await transport.close()
+            if self._public is not None:
+                await self._public.close()
             if self._store is not None:
                 await asyncio.to_thread(self._store.close)
             _log.info("ccproxy has ended")
@@ -171,6 +175,7 @@ class Application:
             dialects=self._dialects,
             lightllm=settings.lightllm,
             reasoning=self._reasoning,
+            files=self._files(settings),
             guard=Guard(
                 hosts=frozenset(host.lower() for host in gateway.allowed_hosts),
                 origins=frozenset(gateway.allowed_origins),
@@ -180,6 +185,15 @@ class Application:
             network=network,
             local=self._local,
         )
+
+    def _files(self, settings: Settings) -> PublicFiles | None:
+        """What fetches images by URL, if that is wanted. Behind a proxy it cannot be seen where a name leads."""
+        if not settings.lightllm.fetch_images or settings.egress.proxy:
+            return None
+        if self._public is None:
+            # Kept for the life of the process; `egress.ca_file` is read when it first connects.
+            self._public = PublicFiles(PooledTransport(settings.egress, new_socket=public_socket))
+        return self._public
 
     def _source(self, name: str, auth: object) -> CredentialSource | None:
         """The credential source of a provider; one whose configuration is the same keeps what it has cached."""

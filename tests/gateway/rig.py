@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ccproxy.auth.base import Credential, StaticSource
 from ccproxy.egress.config import EgressConfig
 from ccproxy.egress.demo import DemoTransport
+from ccproxy.egress.fetch import PublicFiles
 from ccproxy.egress.pooled import PooledTransport
 from ccproxy.egress.transport import Timeouts
 from ccproxy.flows.config import FlowsConfig
@@ -151,6 +152,7 @@ async def rig(
     types: dict[str, ProviderConfig] | None = None,
     egress: EgressConfig | None = None,
     lightllm: LightllmConfig | None = None,
+    files: PublicFiles | None = None,
 ) -> AsyncIterator[Rig]:
     """A running gateway. `providers`: one per dialect (anthropic, openai, responses, gemini) at the fake provider with
     the key `KEY`, and `demo`; the default upstreams are the fake provider too."""
@@ -179,6 +181,7 @@ async def rig(
             dialects=dialects,
             lightllm=lightllm or LightllmConfig(),
             reasoning=ReasoningStore(clock.mono),
+            files=files,
             guard=Guard(
                 frozenset(gateway_config.allowed_hosts),
                 frozenset(gateway_config.allowed_origins),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
 import pytest
-from rig import KEY, rig
+from rig import KEY, Raw, rig
 
+from ccproxy.egress.config import EgressConfig
+from ccproxy.egress.fetch import PublicFiles, public_socket
+from ccproxy.egress.pooled import PooledTransport
 from ccproxy.gateway.config import GatewayConfig
 from ccproxy.lightllm.config import LightllmConfig
 from ccproxy.providers.config import ProviderConfig
@@ -302,3 +306,49 @@ async def test_a_provider_is_asked_within_what_it_takes(kind: str, asked: bool) 
             answer = await r.request("POST", target, json.dumps(thinking).encode(), [JSON, key("it")])
             assert answer.status == 200
         assert ("budget_tokens" in fake.requests[0].json().get("thinking", {})) is asked
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n picture"
+
+
+async def look(files: PublicFiles | None, pictures: str, count: int = 1) -> tuple[Raw, Any]:
+    """The answer to a request with images by URL, for a provider that takes none by URL, and what the provider got."""
+    async with FakeProvider() as fake:
+        types = {"it": ProviderConfig(type="openai", base_url=f"{fake.url}/v1", family="ollama")}
+        async with rig(types=types, files=files) as r:
+            images = [{"type": "image", "source": {"type": "url", "url": f"{pictures}/{n}.png"}} for n in range(count)]
+            asked = body(messages=[{"role": "user", "content": [*images, {"type": "text", "text": "what is it?"}]}])
+            answer = await r.request("POST", "/v1/messages", asked, [JSON, key("it")])
+        return answer, fake.requests[0].json() if fake.requests else None
+
+
+async def test_images_by_url_are_fetched_if_that_is_allowed() -> None:
+    async with FakeProvider() as pictures:
+        pictures.on(".*", Reply(headers=[("content-type", "image/png")], body=PICTURE))
+        transport = PooledTransport(EgressConfig())
+        answer, sent = await look(PublicFiles(transport), pictures.url, 2)
+        await transport.close()
+        assert answer.status == 200
+        urls = [part["image_url"]["url"] for part in sent["messages"][0]["content"] if part["type"] == "image_url"]
+        assert urls == [f"data:image/png;base64,{base64.b64encode(PICTURE).decode()}"] * 2
+        assert [request.path for request in pictures.requests] == ["/0.png", "/1.png"]
+
+
+async def test_they_are_not_otherwise_and_never_from_a_private_network() -> None:
+    async with FakeProvider() as pictures:
+        answer, sent = await look(None, pictures.url)
+        assert (answer.status, answer.headers["x-ccproxy-error"], sent) == (400, "untranslatable", None)
+        assert "lightllm.fetch_images" in answer.body.decode()
+        transport = PooledTransport(EgressConfig(), new_socket=public_socket)
+        answer, sent = await look(PublicFiles(transport), pictures.url)
+        await transport.close()
+        assert (answer.status, answer.headers["x-ccproxy-error"], sent) == (400, "bad_request", None)
+        assert pictures.connections == 0
+
+
+async def test_not_any_number_is_fetched() -> None:
+    transport = PooledTransport(EgressConfig(), new_socket=public_socket)
+    answer, sent = await look(PublicFiles(transport), "http://pictures.invalid", 21)
+    await transport.close()
+    assert (answer.status, sent) == (400, None)
+    assert "at most 20" in answer.body.decode()

@@ -12,7 +12,10 @@ of the answer (providers close idle connections whenever they like), and its bod
 from __future__ import annotations
 
 import math
+import socket
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -50,12 +53,18 @@ class _Origin:
 class PooledTransport:
     """The `Transport` to real providers. One for the whole process and one configuration.
 
+    Args:
+        new_socket: makes the socket for an address that is to be connected to, or raises OSError.
+
     Raises ConfigError if `egress.proxy` cannot be used. A bad `egress.ca_file` is found by `tls.check_trust`, else when
     the first https connection is made.
     """
 
-    def __init__(self, config: EgressConfig) -> None:
+    def __init__(
+        self, config: EgressConfig, *, new_socket: Callable[[Iterable[Any]], socket.socket] = keepalive.new_socket
+    ) -> None:
         self._config = config
+        self._new_socket = new_socket
         self._proxy = parse_proxy(config.proxy)
         self._trust = Trust(config)
         self._connector: TCPConnector | None = None
@@ -154,7 +163,7 @@ class PooledTransport:
             limit=self._config.max_connections,
             keepalive_timeout=KEEPALIVE,
             resolver=aiohttp.ThreadedResolver(),
-            socket_factory=keepalive.new_socket,
+            socket_factory=self._new_socket,
         )
         return self._connector
 

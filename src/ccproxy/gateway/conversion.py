@@ -8,8 +8,10 @@ path at the provider, header fields, strict mode. The way back is `translated.py
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass, replace
 
+from ccproxy.errors import BadRequest
 from ccproxy.exchange.exchange import Exchange
 from ccproxy.exchange.http import Headers
 from ccproxy.exchange.route import Route
@@ -19,13 +21,18 @@ from ccproxy.lightllm.compression import decode
 from ccproxy.lightllm.dialect import Capabilities, Context, Dialect, Encoded, StreamForm, Target
 from ccproxy.lightllm.dialect import Operation as Asked
 from ccproxy.lightllm.estimate import estimate
+from ccproxy.lightllm.ir.parts import Source
 from ccproxy.lightllm.ir.request import Request
+from ccproxy.lightllm.remote import remote_images, with_images
 from ccproxy.lightllm.translate import Filter, filters_of
 from ccproxy.providers.base import Provider
 from ccproxy.routing.detect import Operation
 from ccproxy.routing.resolve import converted_target
 
 STRICT_HEADER = b"x-ccproxy-strict"
+#: Most images of a request that are fetched, and their bytes together.
+_MOST_IMAGES = 20
+_IMAGE_BYTES = 20 * 1024 * 1024
 #: Before a provider's name in the tag of its signatures: no provider can be called like a dialect, whose tag those have
 #: that a client brought along from elsewhere.
 _ORIGIN = "provider:"
@@ -75,7 +82,7 @@ class Conversion:
         return self.client.encode_count(estimate(self.request))
 
 
-def convert(
+async def convert(
     runtime: Runtime, exchange: Exchange, operation: Operation, route: Route, provider: Provider, content: bytes
 ) -> tuple[Conversion, Route]:
     """The request in the provider's dialect, and the route with its path; the losses are on the exchange.
@@ -90,6 +97,7 @@ def convert(
     request = client.decode_request(plain, model=operation.model, stream=streams)
     capabilities = capabilities_of(provider, route.model or request.model) or source.capabilities
     origin, scope = f"{_ORIGIN}{provider.name}", exchange.client.key
+    request = await _with_images(runtime, request, capabilities)
     restored = runtime.reasoning.restored(request, origin, capabilities, scope)
     asked: Asked = "count_tokens" if operation.name == "count_tokens" else "generate"
     encoded = None
@@ -126,11 +134,34 @@ def convert(
     )
 
 
+async def _with_images(runtime: Runtime, request: Request, capabilities: Capabilities) -> Request:
+    """The request with its remote images inline, if the provider takes none by URL and fetching is allowed.
+
+    Raises BadRequest that names the URL which cannot be fetched.
+    """
+    files = runtime.files
+    if files is None or capabilities.image_urls or not capabilities.image_types:
+        return request
+    urls = remote_images(request)
+    if len(urls) > _MOST_IMAGES:
+        raise BadRequest(
+            f"{len(urls)} images are given by URL", hint=f"at most {_MOST_IMAGES} of a request are fetched"
+        )
+    fetched: dict[str, Source] = {}
+    room = _IMAGE_BYTES
+    for url in urls:
+        kind, content = await files.get(url, accept=capabilities.image_types.__contains__, limit=room)
+        room -= len(content)
+        fetched[url] = Source("base64", b64encode(content).decode("ascii"), kind)
+    return with_images(request, fetched) if fetched else request
+
+
 def capabilities_of(provider: Provider, model: str) -> Capabilities | None:
     """What a provider and one of its models accept; None where that is what its dialect says."""
     from ccproxy.lightllm.families import capabilities, family_of  # imports every dialect
 
-    return capabilities(provider.dialect, family_of(provider.type.name, provider.host), model)
+    family = provider.family or family_of(provider.type.name, provider.host)
+    return capabilities(provider.dialect, family, model)
 
 
 def _wants_strict(value: bytes | None) -> bool:

@@ -167,7 +167,7 @@ class Gateway:
                     exchange, route.reason, endpoints.model(runtime, operation), answer, tape
                 )
             provider = runtime.providers[route.provider]
-            conversion, route = convert(runtime, exchange, operation, route, provider, content or b"")
+            conversion, route = await convert(runtime, exchange, operation, route, provider, content or b"")
             if conversion.encoded is None:
                 ours = endpoints.counted(conversion.estimate())
                 return await self._answer_ourselves(exchange, route.reason, ours, answer, tape)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ccproxy.egress.fetch import PublicFiles
 from ccproxy.egress.transport import Timeouts, Transport
 from ccproxy.gateway.config import GatewayConfig
 from ccproxy.gateway.guard import Guard
@@ -25,6 +26,7 @@ class Runtime:
     Attributes:
         dialects: those that can be converted into one another.
         reasoning: what clients do not send back; one for the whole life of the process.
+        files: fetches what requests name by URL; None where that is not allowed.
         network: the way to real providers.
         local: the way to providers of an in-process type.
     """
@@ -39,6 +41,7 @@ class Runtime:
     dialects: Registry
     lightllm: LightllmConfig
     reasoning: ReasoningStore
+    files: PublicFiles | None
 
     def transport(self, provider: Provider | None) -> Transport:
         """The transport that reaches `provider` (None: a default upstream)."""

@@ -216,7 +216,7 @@ class PartAdapter:
         if source.kind == "url" and not urls:
             raise Untranslatable(
                 f"{path}: {what} by URL, which the target does not fetch",
-                hint="send it inline",
+                hint="send it inline, or turn lightllm.fetch_images on" if what == "an image" else "send it inline",
             )
 
     def _foreign(self, part: ServerTool | Opaque, path: str) -> Part | None:

@@ -19,3 +19,10 @@ class LightllmConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     repair: Annotated[
         bool, Meta(description="Put broken histories right (tool results without a call, repeated ids).")
     ] = False
+    fetch_images: Annotated[
+        bool,
+        Meta(
+            description="Fetch images given by URL for providers that take none: from public addresses only, 20 MiB and "
+            "20 of a request at most, not through egress.proxy."
+        ),
+    ] = False

@@ -182,7 +182,7 @@ FAMILIES: Mapping[str, Mapping[str, Capabilities]] = {
         )
     },
     "ollama": {
-        "openai": _replace(_LOCAL, audio_types=_NONE, sampling=OPENAI.sampling),
+        "openai": _replace(_LOCAL, audio_types=_NONE, image_urls=False, sampling=OPENAI.sampling),
         "anthropic": _replace(MESSAGES, document_types=_NONE, image_urls=False, cache_marks=False),
     },
     "vllm": {"openai": _LOCAL, "anthropic": _replace(MESSAGES, document_types=_NONE, cache_marks=False)},

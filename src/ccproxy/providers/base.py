@@ -65,6 +65,7 @@ class Provider:
         path: template of the main operation's path; may hold `{model}` and `{action}`.
         main: which operation that is (`/messages`): the type's, unless the path ends with another.
         base: `path` without the main operation (`/anthropic/v1`): sibling operations stand beside it.
+        family: what is behind it (`lightllm.families`), or "" to go by type and host.
         query: what the base URL carries along, without a question mark.
     """
 
@@ -80,6 +81,7 @@ class Provider:
     query: bytes = b""
     source: CredentialSource | None = field(default=None, repr=False)
     verify: bool = True
+    family: str = ""
     models: tuple[str, ...] = ()
 
     def speaks(self, dialect: str) -> bool:

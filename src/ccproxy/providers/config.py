@@ -48,4 +48,11 @@ class ProviderConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
             "type `openai` on another host than OpenAI's only `openai` (Chat Completions)."
         ),
     ] = []
+    family: Annotated[
+        str,
+        Meta(
+            description="What is behind it, where type and host do not tell: ollama, vllm, llamacpp, lmstudio, moonshot, "
+            "dashscope, … Decides what a converted request may ask for."
+        ),
+    ] = ""
     models: Annotated[list[str], Meta(description="Model names to list under `/v1/models`.")] = []

@@ -72,8 +72,20 @@ def build_provider(name: str, config: ProviderConfig, source: CredentialSource |
         query=address.query,
         source=source,
         verify=config.verify,
+        family=_family(where, config.family),
         models=tuple(config.models) or kind.models,
     )
+
+
+def _family(where: str, name: str) -> str:
+    """The family that the configuration names, if it is one."""
+    if not name:
+        return ""
+    from ccproxy.lightllm.families import FAMILIES  # imports every dialect
+
+    if name not in FAMILIES:
+        raise ConfigError(f"{where}.family: {name!r} is not known", hint=f"known: {', '.join(sorted(FAMILIES))}")
+    return name
 
 
 def _dialects(config: ProviderConfig, kind: ProviderType, host: str, main: str) -> tuple[str, ...]:
