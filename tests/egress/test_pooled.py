@@ -492,6 +492,15 @@ class TestThroughAProxy:
         assert provider.requests[0].headers.pairs == [(b"Host", b"provider.test"), (b"x-key", b"canary")]
         assert provider.requests[0].target == b"/v1?"
 
+    async def test_loopback_and_what_is_excepted_is_reached_directly(self) -> None:
+        async with FakeProvider() as provider:
+            proxy = ConnectProxy(9)
+            async with server(proxy) as port, network(proxy=f"http://127.0.0.1:{port}") as transport:
+                for host in ("127.0.0.1", "localhost"):
+                    provider.reply(Reply(body=b"ok"))
+                    assert await whole(await transport.send(ask(provider.port, host=host))) == b"ok"
+            assert proxy.heads == []
+
     async def test_http_by_an_absolute_target(self) -> None:
         async with FakeProvider() as provider:
             provider.reply(Reply(body=b"ok"))

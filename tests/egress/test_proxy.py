@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from ccproxy.egress.proxy import parse_proxy
+from ccproxy.egress.proxy import Direct, parse_proxy
 from ccproxy.errors import ConfigError
 
 
@@ -63,3 +63,36 @@ def test_what_cannot_be_used_and_no_password_in_the_message(value: str) -> None:
     assert caught.value.message.startswith("egress.proxy")
     assert "canary" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("entries", "host", "direct"),
+    [
+        ([], "localhost", True),
+        ([], "a.localhost", True),
+        ([], "127.0.0.1", True),
+        ([], "127.8.9.1", True),
+        ([], "::1", True),
+        ([], "10.0.0.1", False),
+        ([], "api.example.com", False),
+        (["LLM.example.com"], "llm.EXAMPLE.com.", True),
+        (["llm.example.com"], "x.llm.example.com", False),
+        ([".example.com"], "x.y.example.com", True),
+        ([".example.com"], "example.com", True),
+        (["*.example.com"], "x.example.com", True),
+        ([".example.com"], "badexample.com", False),
+        (["10.0.0.0/8", "fd00::/8"], "10.200.1.1", True),
+        (["10.0.0.0/8", "fd00::/8"], "fd12::1", True),
+        (["10.0.0.0/8"], "11.0.0.1", False),
+        (["[2001:db8::1]"], "2001:db8::1", True),
+        (["192.168.1.7"], "192.168.1.7", True),
+    ],
+)
+def test_what_goes_past_the_proxy(entries: list[str], host: str, direct: bool) -> None:
+    assert (host in Direct(entries)) is direct
+
+
+@pytest.mark.parametrize("entry", ["", "*", "http://h", "h:80", "a b", "10.0.0.0/40", "ä.example"])
+def test_an_exception_that_is_none(entry: str) -> None:
+    with pytest.raises(ConfigError, match=r"egress\.no_proxy: .* is neither a host name nor a network"):
+        Direct([entry])

@@ -152,7 +152,8 @@ class TestHandshake:
 
         async with server(mute) as port, network(proxy=f"http://127.0.0.1:{port}") as transport:
             with pytest.raises(UpstreamTimeout, match=rf"through the proxy 127\.0\.0\.1:{port} within 0\.05 seconds"):
-                await transport.open_socket(ask(443, timeouts=Timeouts(connect=SOON)), [], max_message=LIMIT)
+                asked = ask(443, host="provider.test", timeouts=Timeouts(connect=SOON))
+                await transport.open_socket(asked, [], max_message=LIMIT)
 
     async def test_refused_and_unknown(self) -> None:
         with refused_port() as port:

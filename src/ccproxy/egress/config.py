@@ -20,6 +20,13 @@ class EgressConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
             extra={"format": "proxy"},
         ),
     ] = ""
+    no_proxy: Annotated[
+        list[str],
+        Meta(
+            description="Hosts that are reached without `proxy`: names, `.example.com` for all below, addresses and "
+            "networks such as `10.0.0.0/8`. Loopback always is."
+        ),
+    ] = []
     connect_seconds: Annotated[
         float, Meta(ge=0, description="Longest time to connect, TLS included. 0 = no limit.")
     ] = 10.0

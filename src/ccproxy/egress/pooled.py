@@ -26,7 +26,7 @@ from yarl import URL
 
 from ccproxy.egress import failures, keepalive
 from ccproxy.egress.config import EgressConfig
-from ccproxy.egress.proxy import parse_proxy
+from ccproxy.egress.proxy import Direct, EgressProxy, parse_proxy
 from ccproxy.egress.response import Line, PooledResponse
 from ccproxy.egress.sockets import open_socket
 from ccproxy.egress.tls import Trust
@@ -48,6 +48,7 @@ class _Origin:
     absolute: bytes
     authorization: bytes
     request: ClientRequest
+    proxy: str
 
 
 class PooledTransport:
@@ -66,6 +67,7 @@ class PooledTransport:
         self._config = config
         self._new_socket = new_socket
         self._proxy = parse_proxy(config.proxy)
+        self._direct = Direct(config.no_proxy)
         self._trust = Trust(config)
         self._connector: TCPConnector | None = None
         self._closed = False
@@ -105,7 +107,9 @@ class PooledTransport:
     ) -> UpstreamSocket | UpstreamResponse:
         """Performs a WebSocket handshake; see `Transport.open_socket`."""
         context = await self._trust.context(verify=request.verify) if request.scheme == "https" else None
-        return await open_socket(request, subprotocols, max_message=max_message, context=context, proxy=self._proxy)
+        return await open_socket(
+            request, subprotocols, max_message=max_message, context=context, proxy=self._proxy_for(request.host)
+        )
 
     async def close(self) -> None:
         """Closes every connection, also those in use: their readers get an UpstreamCut."""
@@ -121,7 +125,7 @@ class PooledTransport:
         """A connection in its parts, and whether it has been used before. `fresh` gives up the idle ones: one was found closed."""
         connector = self._connector or self._make_connector()
         limit = self._limits.get(timeouts.connect) or self._limit(timeouts.connect)
-        proxy = self._proxy.name if self._proxy else ""
+        proxy = origin.proxy
         while True:
             try:
                 connection = await connector.connect(origin.request, [], limit)
@@ -144,6 +148,9 @@ class PooledTransport:
             if not fresh and not protocol.should_close:
                 return connection, protocol, line, True
             connection.close()
+
+    def _proxy_for(self, host: str) -> EgressProxy | None:
+        return None if host in self._direct else self._proxy
 
     def _answers(self) -> list[PooledResponse]:
         """Those that still need their connection."""
@@ -176,7 +183,7 @@ class PooledTransport:
             host = url.host_port_subcomponent or ""
         except ValueError as error:
             raise failures.cannot_connect(aiohttp.InvalidURL(where), where) from error
-        proxy = self._proxy
+        proxy = self._proxy_for(request.host)
         proxy_headers = {"Host": host}
         if proxy is not None and proxy.authorization:
             proxy_headers["Proxy-Authorization"] = proxy.authorization
@@ -194,6 +201,7 @@ class PooledTransport:
             absolute=f"http://{host}".encode("ascii") if plainly else b"",
             authorization=proxy.authorization.encode("ascii") if proxy is not None and plainly else b"",
             request=template,
+            proxy=proxy.name if proxy is not None else "",
         )
         if len(self._origins) >= _MOST_ORIGINS:
             self._origins.clear()

@@ -7,6 +7,8 @@ HTTPS_PROXY are not read: clients set them to reach ccproxy, not for ccproxy its
 from __future__ import annotations
 
 import base64
+import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -37,6 +39,40 @@ class EgressProxy:
     def origin(self) -> str:
         """The URL without credentials."""
         return f"http://{self.name}"
+
+
+class Direct:
+    """The hosts that are reached without the proxy: loopback, and those of `egress.no_proxy`.
+
+    Names are compared as they are written, an address also with the networks in the list; no name is looked up.
+    Raises ConfigError for an entry that is neither name nor network.
+    """
+
+    def __init__(self, entries: Sequence[str]) -> None:
+        self._names: set[str] = set()
+        self._endings: tuple[str, ...] = ()
+        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+        for entry in entries:
+            text = entry.strip().lower().removeprefix("*").strip("[]")
+            try:
+                self._networks.append(ipaddress.ip_network(text, strict=False))
+            except ValueError:
+                if not text or not text.isascii() or set(text) & set("/:@ *"):
+                    raise ConfigError(
+                        f"egress.no_proxy: {entry!r} is neither a host name nor a network",
+                        hint="for example localhost, .internal.example.com, 10.0.0.0/8",
+                    ) from None
+                if text.startswith("."):
+                    self._endings += (text,)
+                self._names.add(text.lstrip("."))
+
+    def __contains__(self, host: str) -> bool:
+        name = host.lower().rstrip(".")
+        try:
+            address = ipaddress.ip_address(name.partition("%")[0])
+        except ValueError:
+            return name == "localhost" or name in self._names or name.endswith((".localhost", *self._endings))
+        return address.is_loopback or any(address in network for network in self._networks)
 
 
 def parse_proxy(value: str) -> EgressProxy | None:
