@@ -42,6 +42,12 @@ class TestCheck:
             f'{path}:3: ccproxy.port: expected a whole number from 1 to 65535, got "x"',
         ]
 
+    def test_an_authority_that_cannot_be_used(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path.write_text(f"ccproxy: {{egress: {{ca_file: {path.parent}/none.pem}}}}")
+
+        assert run(["config", "check"]) == 2
+        assert "egress.ca_file" in capsys.readouterr().out
+
     def test_the_environment_counts(
         self, path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:

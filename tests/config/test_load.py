@@ -192,6 +192,16 @@ class TestFiles:
             load(tmp_path / ("x" * 5000), env={})
 
 
+@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o640, True), (0o600, False)])
+def test_client_keys_that_others_can_read(tmp_path: Path, mode: int, warned: bool) -> None:
+    file = tmp_path / "ccproxy.yaml"
+    file.write_text("ccproxy: {gateway: {client_keys: {me: 9f8e7d6c5b4a39281706f5e4d3c2b1a0}}}")
+    file.chmod(mode)
+    found = [line for line in load(file, env={}).warnings if "chmod 600" in line]
+    assert len(found) == warned
+    assert all(f"mode {mode:o}" in line for line in found)
+
+
 def test_an_unreadable_file_does_not_hide_other_problems() -> None:
     found = problems(b"\xff", env={"CCPROXY_PROT": "1"})
 

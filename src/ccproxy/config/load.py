@@ -84,10 +84,24 @@ def load(
     return LoadedConfig(
         settings=settings,
         path=None if stamp is None else file,
-        warnings=rules.warnings(settings, tree),
+        warnings=[*rules.warnings(settings, tree), *_readable(file, settings)],
         origins={dotted(setting).removeprefix("ccproxy."): str(place) for setting, place in origins.items()},
         stamp=stamp,
     )
+
+
+def _readable(file: Path, settings: Settings) -> list[str]:
+    """A warning if other users can read the client keys in the file."""
+    if not settings.gateway.client_keys:
+        return []
+    try:
+        mode = stat.S_IMODE(file.stat().st_mode)
+    except OSError:
+        return []
+    if not mode & 0o044:
+        return []
+    name = printable(str(file))
+    return [f"{name} holds client keys and other users can read it (mode {mode:o}): chmod 600 {name}"]
 
 
 def stamp_of(status: os.stat_result) -> Stamp:

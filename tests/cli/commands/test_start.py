@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from ccproxy.cli.commands.start import is_any
+
 DEMO = "ccproxy: {providers: {demo: {type: demo}}, gateway: {drain_seconds: 20}}\n"
 CANARY = "sk-ant-api03-" + "c4n4ry" * 8
 
@@ -192,3 +194,12 @@ class TestDetached:
         assert done.returncode == 1
         assert str(sandbox.state) in done.stderr
         assert done.stdout == ""
+
+
+def test_an_address_that_is_every_address_is_none_to_go_to() -> None:
+    assert [is_any(url) for url in ("http://0.0.0.0:1", "http://[::]:1", "http://[::1]:1", "http://10.0.0.1:1")] == [
+        True,
+        True,
+        False,
+        False,
+    ]

@@ -36,9 +36,12 @@ def command() -> None:
 @click.pass_context
 def check(click_context: click.Context, config_path: Path | None) -> None:
     """Say whether the configuration is valid, and if not, every problem with its line (exit code 2)."""
+    from ccproxy.egress.tls import check_trust
+
     ctx = _chosen(click_context.obj, config_path)
     try:
         loaded = ctx.load()
+        check_trust(loaded.settings.egress)
     except ConfigError as error:
         # The problems are the result, ready for an editor that jumps to FILE:LINE.
         output.say(str(error))

@@ -115,7 +115,7 @@ def _serve(
 def greet(urls: list[str], config: LoadedConfig, log: Path, *, pid: int | None = None) -> None:
     """What a person needs to know when the proxy is ready: stdout; warnings on stderr."""
     settings = config.settings
-    url = urls[0] if urls else f"http://{settings.host}:{settings.port}"
+    url = next((each for each in urls if not is_any(each)), f"http://127.0.0.1:{settings.port}")
     flows = store_path(settings.flows)
     lines = [
         ("listening", "  ".join(urls)),
@@ -138,6 +138,11 @@ def greet(urls: list[str], config: LoadedConfig, log: Path, *, pid: int | None =
                 f"the TLS certificate of provider {printable(name)} is NOT VERIFIED (verify: false): whoever "
                 "stands between sees its credential and every request"
             )
+
+
+def is_any(url: str) -> bool:
+    """Whether a URL names every address of the machine, which is none to go to."""
+    return url.startswith(("http://0.0.0.0:", "http://[::]:"))
 
 
 def _detach(ctx: CliContext, overrides: Overrides, config: LoadedConfig) -> int:
