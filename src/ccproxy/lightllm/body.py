@@ -148,6 +148,20 @@ class JsonBody:
         if not found:
             self._append(name, encoded)
 
+    def set_raw(self, name: str, value: bytes) -> None:
+        """Gives a top-level field the bytes of a value, which must be JSON: they are not looked at. Raises
+        BadRequest."""
+        self._require_object()
+        found = False
+        for member in self._members:
+            if member.name == name:
+                member.value = value
+                found = True
+        if found:
+            self._changed()
+        else:
+            self._append(name, value)
+
     def delete(self, name: str) -> bool:
         """Removes a top-level field with its comma; says whether it was there. Raises BadRequest."""
         self._require_object()
