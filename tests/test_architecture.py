@@ -26,6 +26,8 @@ BOUNDARIES = {
     "flows/sqlite.py": "the recording thread: one odd flow",
     "gateway/handler.py": "an exchange",
     "gateway/websocket.py": "an exchange",
+    "pipeline/answers.py": "a hook's callback: the hook's choice decides what becomes of the answer",
+    "pipeline/runner.py": "a hook: its choice decides what becomes of the request",
     "telemetry/logging.py": "a broken log call must not break who logs",
     "testing/connection.py": "a test's own handler: the error goes to the test",
     "testing/site.py": "a test's own handler: the error goes to the test",

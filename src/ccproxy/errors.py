@@ -116,6 +116,19 @@ class Overloaded(CCProxyError):
     status = 503
 
 
+class HookError(CCProxyError):
+    """A hook failed, and the request with it (500)."""
+
+    kind = "hook_error"
+
+
+class Refused(CCProxyError):
+    """A hook refused the request, as it is meant to (403, or what the hook says)."""
+
+    kind = "refused"
+    status = 403
+
+
 class StoreError(CCProxyError):
     """The flow store cannot be read or written."""
 

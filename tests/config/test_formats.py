@@ -24,7 +24,7 @@ GOOD = {
     "bind": ["127.0.0.1", "0.0.0.0", "::", "::1", "fe80::1%eth0", "localhost", "my-host"],
     "client_key": ["9f8e7d6c5b4a39281706f5e4d3c2b1a0", "Zk3-_9.~Qw!x5Lm2Pv8R"],
     "header": ["authorization", "x-api-key", "X-Goog-Api-Key", "cookie", "api_key"],
-    "hook": ["ccproxy.hooks.inject_auth", "a.b", "my_pkg.mod.Hook2"],
+    "hook": ["ccproxy.hooks.inject_auth", "a.b", "my_pkg.mod.Hook2", "set_model", "./my_hook.py", "~/my hooks/a.py:route"],
     "hostname": ["proxy.lan", "my-box", "a.b.c."],
     "label": ["laptop", "work laptop", "ci@build 2", "ä"],
     "name": ["a", "0", "my-provider_2"],
@@ -100,7 +100,7 @@ BAD = {
         ("proxy-authorization", "HTTP itself"),
         ("x-ccproxy-key", "never leave"),
     ],
-    "hook": [("", "dotted"), ("inject_auth", "dotted"), ("a..b", "dotted"), ("a.b c", "dotted"), ("a.2b", "dotted")],
+    "hook": [("", "dotted"), ("./my_hook", "dotted"), ("a..b", "dotted"), ("a.b c", "dotted"), ("a.2b", "dotted")],
     "hostname": [
         ("*.lan", "one by one"),
         ("https://a", "alone"),

@@ -122,15 +122,3 @@ class TestWarnings:
         assert found == [
             ":5: ccproxy.providers.x.verify: TLS certificates are not verified: anyone on the way can read the credential"
         ]
-
-    @pytest.mark.parametrize(
-        "hooks",
-        [
-            "[ccproxy.hooks.inject_auth, ccproxy.hooks.shape, {hook: my.hook}, ccproxy.hooks.shape]",
-            "{inbound: [ccproxy.hooks.inject_auth, ccproxy.hooks.shape], outbound: [my.hook]}",
-        ],
-    )
-    def test_hooks_that_do_not_run_are_named_once(self, hooks: str) -> None:
-        assert self.warnings(f"hooks: {hooks}") == [
-            ":2: ccproxy.hooks: hooks do not run in this version: ccproxy.hooks.shape, my.hook"
-        ]

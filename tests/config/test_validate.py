@@ -78,7 +78,7 @@ CASES = [
         "providers: {x: {type: demo, auth: {type: file, file: f, header: 'x y'}}}",
         '2: ccproxy.providers.x.auth.header: not a header name, got "x y"',
     ),
-    ("hooks: [inject_auth]", "2: ccproxy.hooks[0]: a hook is named by its dotted path, like ccproxy.hooks.inject_auth"),
+    ("hooks: [inject auth]", "2: ccproxy.hooks[0]: a hook is named by its dotted path, like ccproxy.hooks.inject_auth"),
     ("hooks: {inbound: [{hok: a.b}]}", '2: ccproxy.hooks.inbound[0].hok: unknown key "hok"; did you mean "hook"?'),
     ("hooks: {inbund: []}", '2: ccproxy.hooks.inbund: unknown key "inbund"; did you mean "inbound"?'),
     (

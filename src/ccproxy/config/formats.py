@@ -28,7 +28,8 @@ _ORIGIN_FORM = re.compile(
     r"(?P<authority>(?:\[[0-9A-Fa-f:.]*\]|[^/?#:\[\]]*)(?::\d{0,5})?)(?P<path>/[^?#]*|)(?P<query>[?#].*|)", re.DOTALL
 )
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HOOK = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", re.ASCII)
+_HOOK = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
+_HOOK_FILE = re.compile(r"[^\0]+\.py(?::[A-Za-z_]\w*)?", re.ASCII)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
@@ -178,7 +179,9 @@ def _path(text: str) -> str:
 
 
 def _hook(text: str) -> str:
-    return "" if _HOOK.fullmatch(text) else "a hook is named by its dotted path, like ccproxy.hooks.inject_auth"
+    if _HOOK_FILE.fullmatch(text) or _HOOK.fullmatch(text):
+        return ""
+    return "a hook is named by its dotted path, like ccproxy.hooks.inject_auth, or its file, like ./my_hook.py"
 
 
 def _client_key(text: str) -> str:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from ccproxy.auth.config import OAuth
 from ccproxy.config.formats import is_loopback
 from ccproxy.config.problems import Path, Problems, dotted, named, quoted, suggestion
-from ccproxy.config.settings import HookEntry, HooksConfig, Settings
+from ccproxy.config.settings import Settings
 from ccproxy.config.tree import Node, Table, find, place_of
 from ccproxy.errors import ConfigError
 from ccproxy.providers.config import ProviderConfig
 from ccproxy.providers.registry import build_provider, provider_types
-
-#: What the gateway itself does wherever this hook may stand.
-_DONE_BY_GATEWAY = frozenset({"ccproxy.hooks.inject_auth"})
 
 
 def check(data: Mapping[str, object], tree: Node, problems: Problems) -> None:
@@ -53,8 +50,6 @@ def warnings(settings: Settings, tree: Node) -> list[str]:
                     "TLS certificates are not verified: anyone on the way can read the credential",
                 )
             )
-    if idle := [hook for hook in _hooks(settings.hooks) if hook not in _DONE_BY_GATEWAY]:
-        found.append((("hooks",), f"hooks do not run in this version: {', '.join(dict.fromkeys(idle))}"))
     return [f"{place_of(tree, path)}: {dotted(path)}: {text}" for path, text in found]
 
 
@@ -114,12 +109,6 @@ def _client_keys(data: Mapping[str, object], tree: Node, problems: Problems) -> 
         if first != name:
             at: Path = ("gateway", "client_keys", name)
             problems.add(place_of(tree, at), at, f"the same key as that of {named(first)}; give each client its own")
-
-
-def _hooks(configured: HooksConfig | list[str | HookEntry]) -> Iterator[str]:
-    entries = configured if isinstance(configured, list) else [*configured.inbound, *configured.outbound]
-    for entry in entries:
-        yield entry.hook if isinstance(entry, HookEntry) else entry
 
 
 def _mapping(value: object) -> Mapping[str, object]:

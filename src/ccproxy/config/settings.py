@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -10,28 +10,12 @@ from ccproxy.egress.config import EgressConfig
 from ccproxy.flows.config import FlowsConfig
 from ccproxy.gateway.config import GatewayConfig
 from ccproxy.lightllm.config import LightllmConfig
+from ccproxy.pipeline.config import HookEntry, HookPath, HooksConfig
 from ccproxy.providers.config import ProviderConfig
 from ccproxy.routing.config import TransformRule
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 ProviderName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]*$", extra={"format": "name"})]
-HookPath = Annotated[str, Meta(extra={"format": "hook"})]
-
-
-class HookEntry(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """A hook with parameters."""
-
-    hook: Annotated[HookPath, Meta(description="Dotted path of the hook.")]
-    params: Annotated[dict[str, Any], Meta(description="What the hook takes as its parameters.")] = {}
-
-
-class HooksConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The hooks of the two stages, by dotted path."""
-
-    inbound: Annotated[list[HookPath | HookEntry], Meta(description="Hooks that run before the route is chosen.")] = []
-    outbound: Annotated[
-        list[HookPath | HookEntry], Meta(description="Hooks that run on what goes to the provider.")
-    ] = []
 
 
 class InspectorConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):

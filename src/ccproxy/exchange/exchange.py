@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ccproxy.exchange.hooks import HookResult
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.exchange.route import Route
 from ccproxy.lightllm.ir.losses import LossLedger
@@ -89,5 +90,9 @@ class Exchange:
     losses: LossLedger | None = None
     outcome: Outcome = "pending"
     failure: Failure | None = None
+    #: The conversation it belongs to, as the client says, or "".
+    session: str = ""
+    #: Hooks that ran, in the order they began.
+    hooks: list[HookResult] = field(default_factory=list)
     #: Secrets seen in this exchange (the client's key, the injected credential): the recorder removes them everywhere.
     secrets: set[str] = field(default_factory=set, repr=False)

@@ -31,6 +31,7 @@ from ccproxy.testing.reply import (
 )
 from ccproxy.testing.threaded import ThreadedProvider
 from ccproxy.testing.tls import Certificates, make_certificates
+from ccproxy.testing.tracking import TrackingContext, UndeclaredAccess
 from ccproxy.testing.websocket import CloseSocket, Expect, SendMessage, Socket, SocketSession
 
 __all__ = [
@@ -55,6 +56,8 @@ __all__ = [
     "Thinking",
     "ThreadedProvider",
     "ToolCall",
+    "TrackingContext",
+    "UndeclaredAccess",
     "Usage",
     "cr",
     "crlf",
