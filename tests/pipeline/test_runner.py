@@ -17,6 +17,7 @@ from ccproxy.util.clock import FakeClock
 from .support import draft, named, pipeline, run
 
 PATIENCE = 10.0
+SECRET = "-".join(("canary", "0123456789"))
 
 
 async def test_hooks_run_in_their_order_and_are_told_of() -> None:
@@ -287,16 +288,17 @@ class TestFailures:
         assert caught.value.status == 451
         assert r.exchange.hooks[0].error == "hook refuses: not on a Sunday"
 
-    async def test_secrets_of_the_exchange_stay_out_of_the_text(self) -> None:
+    async def test_secrets_of_the_exchange_stay_out_of_the_text(self, caplog: pytest.LogCaptureFixture) -> None:
         @hook
         def breaks(ctx: HookContext) -> None:
-            raise ValueError("header was canary-0123456789")
+            raise ValueError(f"header was {SECRET}")
 
         r = run()
-        r.exchange.secrets.add("canary-0123456789")
+        r.exchange.secrets.add(SECRET)
         with pytest.raises(HookError) as caught:
             await pipeline(breaks).run(draft(), r)
-        assert "canary" not in str(caught.value) + r.exchange.hooks[0].error
+        assert "canary" not in str(caught.value) + r.exchange.hooks[0].error + caplog.text
+        assert "test_runner.py" in caplog.text
 
     async def test_a_condition_that_breaks_is_the_hook_s_failure(self) -> None:
         broken = hook(name="broken", when=lambda ctx: bool(ctx.headers["x-none"]))(lambda ctx: None)

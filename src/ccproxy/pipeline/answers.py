@@ -182,19 +182,20 @@ class Answers:
             self.feed(event)
 
     def _call(self, listener: _Listener, event: Event) -> list[Event]:
-        """What a callback makes of an event; nothing if it failed, and the answer with it."""
+        """What a callback makes of an event; no more of the answer if it failed, and the answer with it."""
         owner = listener.owner
         try:
             return listener.feed(event)
         except Exception as error:  # noqa: BLE001 - the boundary of a callback that somebody else wrote
             text = described(error, self._secrets)
-            _log.warning("hook %s failed while the answer passed: %s", owner.hook, text, exc_info=error)
+            shown = (HookError, HookError(text), error.__traceback__)  # its own text may have a secret in it
+            _log.warning("hook %s failed while the answer passed: %s", owner.hook, text, exc_info=shown)
             owner.failed(text)
             self._listeners.remove(listener)
             if owner.on_error == "skip" and not listener.changed:
                 return [event]
             self.failure = HookError(f"hook {owner.hook} failed while the answer passed: {text}")
-            return []
+            return [event] if isinstance(event, Start) else []
 
 
 def is_terminal(event: Event) -> bool:

@@ -83,6 +83,12 @@ class Loader:
 
     def _from_module(self, spec: str) -> Found:
         module, rest = _import(spec)
+        if module.__name__ == BUILT_IN:
+            near = get_close_matches(rest, built_in(), 1)
+            raise ConfigError(
+                f"there is no hook {spec}",
+                hint=f"did you mean {BUILT_IN}.{near[0]}?" if near else "`ccproxy hooks list` shows those there are",
+            )
         origin = "built-in" if module.__name__.startswith(f"{BUILT_IN}.") else f"module {module.__name__}"
         if not rest:
             return Found(_pick(module, None, module.__name__), origin)
@@ -141,11 +147,7 @@ def _import(spec: str) -> tuple[ModuleType, str]:
                 raise ConfigError(f"{name} cannot be imported: {described(error)}") from error
         except (Exception, SystemExit) as error:
             raise ConfigError(f"{name} cannot be imported: {described(error)}") from error
-    near = get_close_matches(last, built_in(), 1) if path == BUILT_IN else []
-    raise ConfigError(
-        f"there is no module {path if path != BUILT_IN else spec}",
-        hint=f"did you mean {path}.{near[0]}?" if near else "is its package installed beside ccproxy?",
-    )
+    raise ConfigError(f"there is no module {path}", hint="is its package installed beside ccproxy?")
 
 
 def _run(path: Path) -> ModuleType:

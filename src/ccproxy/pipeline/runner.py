@@ -154,12 +154,13 @@ class Pipeline:
             raise error
         text = described(error, run.exchange.secrets)
         result.error = text
-        _log.warning("hook %s failed on %s: %s", one.name, run.exchange.id, text, exc_info=error)
+        shown = (HookError, HookError(text), error.__traceback__)  # its own text may have a secret in it
+        _log.warning("hook %s failed on %s: %s", one.name, run.exchange.id, text, exc_info=shown)
         if one.hook.on_error == "skip":
             if ctx.undo():
                 return
             text = f"{text}; what it had changed could not be taken back, as another hook went on from it"
-        raise HookError(f"hook {one.name} failed: {text}") from error
+        raise HookError(f"hook {one.name} failed: {text}") from None
 
     async def _run_together(self, draft: Draft, run: Run) -> None:
         """Begins each hook when those before it are done."""
