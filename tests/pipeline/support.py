@@ -33,7 +33,8 @@ def draft(
         target=target,
         headers=Headers([(name.encode(), value.encode()) for name, value in headers]),
         content=content,
-        dialect=Registry().get(dialect) if dialect else None,
+        dialect=dialect,
+        dialects=Registry(),
         form=form,
         **more,
     )

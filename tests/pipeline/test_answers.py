@@ -62,7 +62,7 @@ def test_nothing_set_is_nothing_wanted() -> None:
 
 def test_watchers_see_everything_and_change_nothing() -> None:
     answers, events, parts, whole = Answers(), list[Event](), list[Part](), list[Response]()
-    answers.on_event(Owner(), lambda event: events.append(event), edit=False)
+    answers.on_event(Owner(), events.append, edit=False)
     answers.on_part(Owner(), parts.append)
     answers.on_response(Owner(), whole.append)
     assert answers
@@ -170,7 +170,7 @@ def test_what_a_hook_has_set_can_be_forgotten() -> None:
     one, other = Owner("one"), Owner("other")
     answers, seen = Answers(), list[Event]()
     answers.on_event(one, louder, edit=True)
-    answers.on_event(other, lambda event: seen.append(event), edit=False)
+    answers.on_event(other, seen.append, edit=False)
     answers.forget(one)
     play(answers)
     assert not answers.edits

@@ -72,7 +72,7 @@ def test_where_it_goes_can_be_chosen_before_the_route_is() -> None:
     ctx.send_to("big", model="x")
     assert ctx.choice is not None
     assert (ctx.choice.provider, ctx.choice.model, ctx.choice.by) == ("big", "x", "anything")
-    with pytest.raises(HookError, match="put the hook under hooks.inbound"):
+    with pytest.raises(HookError, match=r"put the hook under hooks\.inbound"):
         context(stage="outbound").send_to("big")
 
 

@@ -64,9 +64,10 @@ def test_what_is_none(text: str) -> None:
 def test_only_the_texts_with_secrets_change() -> None:
     secret = SECRETS["aws_key"]
     raw = (
-        '{ "model":"m" ,\n "system": "be\\u0020kind" , "messages":[ {"role":"user", "content":"key: %s!" } ,'
-        ' {"role":"assistant","content":[{"type":"tool_use","id":"t","input":{"cmd":"echo %s %s"}}]}], "x":1.0e0}'
-    ) % (secret, secret, SECRETS["npm_token"])
+        '{ "model":"m" ,\n "system": "be\\u0020kind" , "messages":[ {"role":"user", "content":"key: AWS!" } ,'
+        ' {"role":"assistant","content":[{"type":"tool_use","id":"t","input":{"cmd":"echo AWS NPM"}}]}], "x":1.0e0}'
+    )
+    raw = raw.replace("AWS", secret).replace("NPM", SECRETS["npm_token"])
     masked, findings = mask(raw.encode())
     assert masked.decode() == raw.replace(secret, "[redacted:aws_key]").replace(
         SECRETS["npm_token"], "[redacted:npm_token]"

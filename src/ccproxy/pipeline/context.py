@@ -107,12 +107,13 @@ class HookContext:
     @property
     def dialect(self) -> str:
         """What the body speaks in this stage (`anthropic`, `openai`, …), or "" where nobody knows."""
-        return self._draft.dialect.name if self._draft.dialect is not None else ""
+        return self._draft.dialect
 
     @property
     def asks_model(self) -> bool:
         """Whether the request asks a model (for an answer or a count of tokens), so that there is `ctx.request`."""
-        return self._draft.dialect is not None and self._draft.form != "other" and self._draft.visible
+        draft = self._draft
+        return draft.form != "other" and draft.visible and draft.spoken is not None
 
     @property
     def generates(self) -> bool:
@@ -246,7 +247,7 @@ class HookContext:
         if isinstance(content, Response) and not self.generates:
             raise HookError("a model's answer can only be given where one is asked for", hint="see ctx.generates")
         pairs = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items())
-        self._draft.reply = Reply(status, content, pairs)
+        self._draft.reply = Reply(status, content, self.hook, pairs)
 
     def refuse(self, message: str, *, status: int = 403) -> NoReturn:
         """Ends the request with an error in the client's dialect. `on_error` does not change that.

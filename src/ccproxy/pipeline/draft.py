@@ -18,6 +18,7 @@ from ccproxy.lightllm.dialect import Dialect, Target
 from ccproxy.lightllm.ir.request import Request
 from ccproxy.lightllm.ir.response import Response
 from ccproxy.lightllm.jsontext import JsonError, dumps, loads
+from ccproxy.lightllm.registry import Registry
 from ccproxy.pipeline import splice
 
 #: Largest expansion of a compressed request body, in bytes.
@@ -38,10 +39,11 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer that a hook gives in place of a provider. `content` is a model's answer, to be written in the client's
-    dialect, or a body that goes as it is."""
+    dialect, or a body that goes as it is; `by` is the hook."""
 
     status: int
     content: Response | bytes
+    by: str
     headers: tuple[Pair, ...] = ()
 
 
@@ -65,7 +67,8 @@ class Draft:
         target: path and query.
         headers: header fields; not changed, copied before the first edit.
         content: the body as on the wire, b"" for none, None for one that streams through and cannot be seen.
-        dialect: what the body speaks; None where nobody knows.
+        dialect: the name of what the body speaks, or "" where nobody knows.
+        dialects: where dialects are found.
         form: what is asked for: `generate` and `count_tokens` ask a model, `other` does not.
         segment: what stands for the model in the path, or "".
         path_model: the model named there.
@@ -77,6 +80,7 @@ class Draft:
         "_body",
         "_content",
         "_copied",
+        "_dialects",
         "_edited",
         "_headers",
         "_path_model",
@@ -100,7 +104,8 @@ class Draft:
         target: bytes,
         headers: Headers,
         content: bytes | None,
-        dialect: Dialect | None = None,
+        dialect: str = "",
+        dialects: Registry | None = None,
         form: Form = "other",
         segment: str = "",
         path_model: str = "",
@@ -109,6 +114,7 @@ class Draft:
     ) -> None:
         self.method = method
         self.dialect = dialect
+        self._dialects = dialects
         self.form: Form = form
         self.array = array
         self.choice: Choice | None = None
@@ -148,6 +154,12 @@ class Draft:
         return self._edited
 
     @property
+    def spoken(self) -> Dialect | None:
+        """The dialect itself, or None where it is none that can be read."""
+        known = self._dialects is not None and bool(self.dialect) and self.dialect in self._dialects
+        return self._dialects.get(self.dialect) if known and self._dialects is not None else None
+
+    @property
     def body(self) -> JsonBody:
         """The body, content-encoding removed; an empty one if it streams through. Raises BadRequest where the
         encoding cannot be undone."""
@@ -169,9 +181,10 @@ class Draft:
     def request(self) -> Request:
         """The body as a neutral value. Raises BadRequest where it is none, HookError where no model is asked."""
         if self._request is None:
-            if self.dialect is None or self.form == "other":
+            spoken = self.spoken
+            if spoken is None or self.form == "other":
                 raise HookError("this request asks no model, so there is no ctx.request", hint="see ctx.asks_model")
-            self._request = self.dialect.decode_request(self.body.raw, model=self._path_model, stream=self._stream)
+            self._request = spoken.decode_request(self.body.raw, model=self._path_model, stream=self._stream)
         return self._request
 
     # Writing
@@ -246,7 +259,6 @@ class Draft:
         before, body = self.request, self.body
         if request == before:
             return
-        assert self.dialect is not None
         if request.model != before.model:
             self.set_model(request.model)
             body = self.body
@@ -258,9 +270,10 @@ class Draft:
         self._request = request
 
     def _written(self, request: Request, target: Target) -> bytes:
-        assert self.dialect is not None
+        spoken = self.spoken
+        assert spoken is not None
         operation: Literal["generate", "count_tokens"] = "count_tokens" if self.form == "count_tokens" else "generate"
-        return self.dialect.encode_request(request, target, operation=operation).body
+        return spoken.encode_request(request, target, operation=operation).body
 
     # Undoing, finishing
 

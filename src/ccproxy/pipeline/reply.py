@@ -17,7 +17,7 @@ def written(draft: Draft, answer: Response) -> tuple[str, bytes]:
 
     Raises BadRequest where the dialect of the client is not known.
     """
-    dialect = draft.dialect
+    dialect = draft.spoken
     if dialect is None:
         raise BadRequest("a hook answers in place of a model, and nobody knows what dialect the client speaks")
     request: Request | None = None

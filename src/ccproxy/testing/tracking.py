@@ -70,7 +70,8 @@ class TrackingContext(HookContext):
         services: Services | None = None,
         client: Client | None = None,
     ) -> None:
-        found = Registry().get(dialect) if dialect else None
+        dialects = Registry()
+        found = dialects.get(dialect) if dialect else None
         content = body if isinstance(body, bytes) else dumps(dict(body))
         target = (path or (found.paths.of("generate", "model") if found else "/")).encode("latin-1")
         fields = Headers((name.encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items())
@@ -88,7 +89,8 @@ class TrackingContext(HookContext):
             target=target,
             headers=fields,
             content=content,
-            dialect=found,
+            dialect=dialect,
+            dialects=dialects,
             form=asks if found else "other",
         )
         super().__init__(draft, exchange, Answers(), {}, services or Services(), self.result, hook.on_error)
