@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -33,6 +34,9 @@ from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.server import Server
 from ccproxy.lightllm.reasoning_store import ReasoningStore
 from ccproxy.lightllm.registry import Registry
+from ccproxy.pipeline.loader import Loader
+from ccproxy.pipeline.pipelines import Pipelines, build, hook_directory
+from ccproxy.pipeline.services import Services
 from ccproxy.providers.registry import build_provider
 from ccproxy.routing.resolve import Router, compile_rules
 from ccproxy.telemetry.logging import set_level
@@ -70,6 +74,7 @@ class Application:
         self._bound_host = settings.host
         self._loaded_at = self._clock.wall()
         self._begin = self._clock.mono()
+        self._hook_files: frozenset[Path] = frozenset()
         self._sources: dict[str, tuple[object, CredentialSource | None]] = {}
         check_trust(settings.egress)
         self._dialects = Registry()
@@ -82,9 +87,10 @@ class Application:
         if settings.flows.enabled:
             self._store = SqliteStore(store_path(settings.flows), clock=self._clock, config=settings.flows)
         self._recorder = Recorder(self._store, settings.flows, self._clock)
-        self._gateway = Gateway(self._runtime(settings, self._network), self._recorder, self._clock, self._health)
+        self._services = Services(self._clock, self._dialects)
+        self._gateway = Gateway(self._runtime(config, self._network), self._recorder, self._clock, self._health)
         self._server = Server(self._gateway, settings.gateway)
-        self._watcher = ConfigWatcher(config, reload, self._apply)
+        self._watcher = ConfigWatcher(config, reload, self._apply, files=lambda: self._hook_files)
         self._tasks = TaskGroupKeeper()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -139,7 +145,7 @@ class Application:
         if after.egress != before.egress:
             check_trust(after.egress)
             network = PooledTransport(after.egress)
-        runtime = self._runtime(after, network)
+        runtime = self._runtime(config, network)
         if network is not self._network:
             # Running answers hold on to the old connections, which close with them or as they idle.
             self._retired.append(self._network)
@@ -157,7 +163,9 @@ class Application:
         self._config = config
         self._loaded_at = self._clock.wall()
 
-    def _runtime(self, settings: Settings, network: PooledTransport) -> Runtime:
+    def _runtime(self, config: LoadedConfig, network: PooledTransport) -> Runtime:
+        settings = config.settings
+        hooks = self._hooks(config)
         providers = {
             name: build_provider(name, config, self._source(name, config.auth))
             for name, config in settings.providers.items()
@@ -176,6 +184,8 @@ class Application:
             lightllm=settings.lightllm,
             reasoning=self._reasoning,
             files=self._files(settings),
+            hooks=hooks,
+            services=self._services,
             guard=Guard(
                 hosts=frozenset(host.lower() for host in gateway.allowed_hosts),
                 origins=frozenset(gateway.allowed_origins),
@@ -194,6 +204,17 @@ class Application:
             # Kept for the life of the process; `egress.ca_file` is read when it first connects.
             self._public = PublicFiles(PooledTransport(settings.egress, new_socket=public_socket))
         return self._public
+
+    def _hooks(self, config: LoadedConfig) -> Pipelines:
+        """The hooks of a configuration; files are read anew. Those that could not be loaded are watched all the same."""
+        loader = Loader(hook_directory(config.path))
+        try:
+            pipelines = build(config.settings.hooks, loader, origins=config.origins)
+        finally:
+            self._hook_files = frozenset(loader.files)
+        for warning in pipelines.warnings:
+            _log.warning("%s", warning)
+        return pipelines
 
     def _source(self, name: str, auth: object) -> CredentialSource | None:
         """The credential source of a provider; one whose configuration is the same keeps what it has cached."""
@@ -219,6 +240,10 @@ class Application:
                 "path": str(self._config.path or ""),
                 "loaded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._loaded_at)),
                 "problem": self._watcher.problem,
+            },
+            "hooks": {
+                pipeline.stage: [pipeline.hooks[position].name for position in pipeline.graph.order]
+                for pipeline in (self._gateway.runtime.hooks.inbound, self._gateway.runtime.hooks.outbound)
             },
             "providers": [
                 {

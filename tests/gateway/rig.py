@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ccproxy.auth.base import Credential, StaticSource
 from ccproxy.egress.config import EgressConfig
@@ -25,6 +26,10 @@ from ccproxy.gateway.server import Server
 from ccproxy.lightllm.config import LightllmConfig
 from ccproxy.lightllm.reasoning_store import ReasoningStore
 from ccproxy.lightllm.registry import Registry
+from ccproxy.pipeline.config import Hooks, HooksConfig
+from ccproxy.pipeline.loader import Loader
+from ccproxy.pipeline.pipelines import build
+from ccproxy.pipeline.services import Services
 from ccproxy.providers.config import ProviderConfig
 from ccproxy.providers.registry import build_provider
 from ccproxy.routing.config import TransformRule
@@ -151,6 +156,8 @@ async def rig(
     defaults: dict[str, str | None] | None = None,
     types: dict[str, ProviderConfig] | None = None,
     egress: EgressConfig | None = None,
+    hooks: Hooks | None = None,
+    hook_base: Path | None = None,
     lightllm: LightllmConfig | None = None,
     files: PublicFiles | None = None,
 ) -> AsyncIterator[Rig]:
@@ -180,6 +187,8 @@ async def rig(
             router=Router(providers, compile_rules(rules or []), upstreams, frozenset(dialects.names())),
             dialects=dialects,
             lightllm=lightllm or LightllmConfig(),
+            hooks=build(hooks if hooks is not None else HooksConfig(), Loader(hook_base or Path())),
+            services=Services(clock),
             reasoning=ReasoningStore(clock.mono),
             files=files,
             guard=Guard(

@@ -41,9 +41,10 @@ def test_the_hosts_a_client_may_have_meant() -> None:
     it = exchange((b"Host", b"localhost:4000"), (b"X-Forwarded-Host", b"api.example.com"))
     request = it.request
     operation = detect(request.path, request.query, request.headers)
-    found = facts(it, operation, presented(request.headers, request.query))
+    found = facts(request, operation, presented(request.headers, request.query), "")
     assert found.hosts == ("localhost", "api.example.com")
-    assert facts(exchange((b"Host", b"[::1]:4000")), operation, presented(request.headers, b"")).hosts == ("[::1]",)
+    other = exchange((b"Host", b"[::1]:4000")).request
+    assert facts(other, operation, presented(request.headers, b""), "").hosts == ("[::1]",)
 
 
 async def test_what_goes_out_is_noted_on_the_exchange() -> None:

@@ -11,9 +11,9 @@ import pytest
 from ccproxy.errors import BadRequest, HookError, Refused
 from ccproxy.exchange.exchange import Client
 from ccproxy.exchange.route import Route
+from ccproxy.hooks import HookContext, hook
 from ccproxy.lightllm.ir.parts import Text
 from ccproxy.lightllm.ir.response import Response
-from ccproxy.pipeline import HookContext, hook
 from ccproxy.pipeline.services import Services
 from ccproxy.testing import TrackingContext
 from ccproxy.util.clock import FakeClock

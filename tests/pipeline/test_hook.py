@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ccproxy.errors import ConfigError
-from ccproxy.pipeline import Hook, HookContext, hook
+from ccproxy.hooks import Hook, HookContext, hook
 from ccproxy.testing import TrackingContext
 
 

@@ -15,7 +15,7 @@ from ccproxy.pipeline.loader import Loader, announced, built_in, is_file
 HOOK = """\
 from __future__ import annotations
 import msgspec
-from ccproxy.pipeline import HookContext, hook
+from ccproxy.hooks import HookContext, hook
 
 class Params(msgspec.Struct):
     names: list[str] = []
@@ -103,7 +103,7 @@ class TestFiles:
             ("import nothing_of_the_kind", "ModuleNotFoundError: No module named 'nothing_of_the_kind' (bad.py:1)"),
             ("\n\n1 / 0", "ZeroDivisionError: division by zero (bad.py:3)"),
             ("raise SystemExit(3)", "SystemExit: 3"),
-            ("from ccproxy.pipeline import hook\n@hook(reads=['bdy'])\ndef h(ctx): ...", "did you mean 'body'"),
+            ("from ccproxy.hooks import hook\n@hook(reads=['bdy'])\ndef h(ctx): ...", "did you mean 'body'"),
             ("from ccproxy.hooks.set_model import set_model", "has no hook in it"),
         ],
     )

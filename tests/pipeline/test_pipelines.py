@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from ccproxy.errors import BadRequest, ConfigError, Forbidden
-from ccproxy.pipeline import hook
+from ccproxy.hooks import hook
 from ccproxy.pipeline.config import HookEntry, HooksConfig
+from ccproxy.pipeline.loader import Loader
 from ccproxy.pipeline.overrides import Overrides
-from ccproxy.pipeline.pipelines import Pipelines, build, params_of, warnings
+from ccproxy.pipeline.pipelines import Pipelines, build, hook_directory, params_of
 
 
 def entry(name: str, **params: Any) -> HookEntry:
@@ -21,12 +22,12 @@ def entry(name: str, **params: Any) -> HookEntry:
 
 
 def made(inbound: list[Any] | None = None, outbound: list[Any] | None = None, base: Path = Path()) -> Pipelines:
-    return build(HooksConfig(inbound=inbound or [], outbound=outbound or []), base=base)
+    return build(HooksConfig(inbound=inbound or [], outbound=outbound or []), Loader(base))
 
 
 def problems(inbound: list[Any] | None = None, outbound: list[Any] | None = None, **more: Any) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        build(HooksConfig(inbound=inbound or [], outbound=outbound or []), base=Path(), **more)
+        build(HooksConfig(inbound=inbound or [], outbound=outbound or []), Loader(Path()), **more)
     return str(caught.value).splitlines()
 
 
@@ -35,7 +36,7 @@ def names(pipelines: Pipelines) -> tuple[list[str], list[str]]:
 
 
 def test_the_default_runs_nothing_that_changes_a_byte() -> None:
-    found = build(HooksConfig(), base=Path())
+    found = build(HooksConfig(), Loader(Path()))
     assert names(found) == (["inject_auth", "extract_session_id"], [])
     assert found.names == ["inject_auth", "extract_session_id"]
 
@@ -55,14 +56,14 @@ def test_the_documented_list_resolves() -> None:
     assert names(found)[1] == [
         "gemini_cli", "pplx_stamp_headers", "inject_mcp_notifications", "verbose_mode", "shape", "commitbee_compat",
     ]  # fmt: skip
-    assert warnings(found.outbound.hooks) == [
-        f"hook {name} does nothing in this version"
+    assert found.warnings == [
+        f"hooks.outbound: hook {name} does nothing in this version"
         for name in ("gemini_cli", "pplx_stamp_headers", "inject_mcp_notifications", "shape")
     ]
 
 
 def test_a_flat_list_is_inbound() -> None:
-    found = build([entry("set_model", model="m")], base=Path())
+    found = build([entry("set_model", model="m")], Loader(Path()))
     assert names(found) == (["set_model"], [])
 
 
@@ -71,12 +72,12 @@ def test_one_hook_may_stand_twice() -> None:
     assert names(found)[1] == ["set_header", "set_header#2"]
 
 
-def test_files_are_known_so_that_they_can_be_watched(tmp_path: Path) -> None:
+def test_files_are_beside_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "mine.py"
-    path.write_text("from ccproxy.pipeline import hook\n@hook\ndef mine(ctx): ...\n")
-    found = made(["./mine.py"], base=tmp_path)
-    assert found.files == {path}
-    assert names(found)[0] == ["mine"]
+    path.write_text("from ccproxy.hooks import hook\n@hook\ndef mine(ctx): ...\n")
+    monkeypatch.setenv("CCPROXY_CONFIG_DIR", str(tmp_path))
+    assert hook_directory(None) == hook_directory(tmp_path / "ccproxy.yaml") == tmp_path
+    assert names(made(["./mine.py"], base=tmp_path))[0] == ["mine"]
 
 
 def test_every_problem_is_told_with_its_place() -> None:
@@ -95,7 +96,7 @@ def test_every_problem_is_told_with_its_place() -> None:
 
 def test_a_circle_is_told_with_its_stage(tmp_path: Path) -> None:
     (tmp_path / "two.py").write_text(
-        "from ccproxy.pipeline import hook\n"
+        "from ccproxy.hooks import hook\n"
         "@hook(reads=['session'], writes=['headers.x'])\ndef a(ctx): ...\n"
         "@hook(reads=['headers.x'], writes=['session'])\ndef b(ctx): ...\n"
     )

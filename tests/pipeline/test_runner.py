@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ccproxy.errors import HookError, Refused
-from ccproxy.pipeline import HookContext, hook
+from ccproxy.hooks import HookContext, hook
 from ccproxy.pipeline.runner import Configured, Pipeline
 from ccproxy.util.clock import FakeClock
 

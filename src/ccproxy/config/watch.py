@@ -1,4 +1,4 @@
-"""Takes a changed configuration over while the proxy runs.
+"""Takes a changed configuration over while the proxy runs, and changed files that belong to it (hooks).
 
 The file's status is looked at about once a second, which works on every file system and with every editor. A change is
 let settle before it is read, so that an editor's moment of an empty or missing file is not taken for the new content.
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 
 from ccproxy.config.load import LoadedConfig, Stamp, config_path, stamp_of
 from ccproxy.errors import CCProxyError
@@ -31,6 +32,7 @@ class ConfigWatcher:
         load: loads the configuration anew; runs in a thread; raises ConfigError.
         apply: takes a configuration over; runs in the event loop, may be a coroutine function. If it raises a
             CCProxyError the configuration in force counts as unchanged.
+        files: the further files that the configuration in force, or the last one that was tried, is made of.
         sleep: waits for a number of seconds.
     """
 
@@ -40,14 +42,17 @@ class ConfigWatcher:
         load: Callable[[], LoadedConfig],
         apply: Callable[[LoadedConfig], Awaitable[None] | None],
         *,
+        files: Callable[[], Iterable[Path]] = tuple,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._path = current.path or config_path()
         self._current = current
         self._load = load
         self._apply = apply
+        self._files = files
         self._sleep = sleep
         self._seen: _Seen = current.stamp
+        self._files_seen = self._file_states()
         self._existed = current.stamp is not None
         self._problem = ""
         self._asked = asyncio.Event()
@@ -83,12 +88,14 @@ class ConfigWatcher:
             await asyncio.gather(*waits, return_exceptions=True)
 
     async def _look(self, *, asked: bool) -> None:
-        seen = self._status()
-        if seen == self._seen and not asked:
+        seen, files = self._status(), self._file_states()
+        if seen == self._seen and files == self._files_seen and not asked:
             return
-        while not asked and (later := await self._settled()) != seen:
-            seen = later
-        self._seen = seen
+        while not asked and (later := await self._settled()) != (seen, files):
+            seen, files = later
+        # A further file has no state of its own in the settings, so its change is taken over as if it was asked for.
+        asked = asked or (seen == self._seen and files != self._files_seen)
+        self._seen, self._files_seen = seen, files
         if seen is None:
             # Where there never was a file, none is missed.
             if self._existed:
@@ -100,10 +107,12 @@ class ConfigWatcher:
             self._keep(f"the configuration {self._path} is empty; what was read from it stays in force")
             return
         await self._reload(asked=asked)
+        # Files that are new to the configuration; of those known before, what was seen before they were read.
+        self._files_seen = self._file_states() | {path: files[path] for path in files if path in self._files()}
 
-    async def _settled(self) -> _Seen:
+    async def _settled(self) -> tuple[_Seen, dict[Path, _Seen]]:
         await self._sleep(SETTLE_SECONDS)
-        return self._status()
+        return self._status(), self._file_states()
 
     async def _reload(self, *, asked: bool) -> None:
         try:
@@ -133,9 +142,12 @@ class ConfigWatcher:
         self._problem = problem
         _log.warning("%s", problem)
 
-    def _status(self) -> _Seen:
+    def _file_states(self) -> dict[Path, _Seen]:
+        return {path: self._status(path) for path in self._files()}
+
+    def _status(self, path: Path | None = None) -> _Seen:
         try:
-            return stamp_of(self._path.stat())
+            return stamp_of((path or self._path).stat())
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

@@ -13,18 +13,21 @@ from dataclasses import dataclass, replace
 
 from ccproxy.errors import BadRequest
 from ccproxy.exchange.exchange import Exchange
-from ccproxy.exchange.http import Headers
+from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.exchange.route import Route
 from ccproxy.gateway.forward import MAX_DECODED
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.lightllm.compression import decode
 from ccproxy.lightllm.dialect import Capabilities, Context, Dialect, Encoded, StreamForm, Target
 from ccproxy.lightllm.dialect import Operation as Asked
+from ccproxy.lightllm.errors import ErrorInfo
 from ccproxy.lightllm.estimate import estimate
+from ccproxy.lightllm.ir.events import Failed
 from ccproxy.lightllm.ir.parts import Source
 from ccproxy.lightllm.ir.request import Request
 from ccproxy.lightllm.remote import remote_images, with_images
 from ccproxy.lightllm.translate import Filter, filters_of
+from ccproxy.pipeline.answers import Answers
 from ccproxy.providers.base import Provider
 from ccproxy.routing.detect import Operation
 from ccproxy.routing.resolve import converted_target
@@ -51,6 +54,7 @@ class Conversion:
         context: what the decoder and the encoder of the answer share.
         form: how a client that streams gets its stream.
         recorder: keeps what the client will not send back.
+        answers: what hooks want of the answer.
     """
 
     asked: Asked
@@ -60,11 +64,19 @@ class Conversion:
     encoded: Encoded | None
     context: Context
     form: StreamForm
-    recorder: Filter
+    recorder: Filter | None
+    answers: Answers | None = None
 
     def filters(self) -> list[Filter]:
         """What the events of the answer go through."""
-        return [*(filters_of(self.encoded) if self.encoded is not None else ()), self.recorder]
+        further = [one for one in (self.recorder, self.answers) if one is not None]
+        return [*(filters_of(self.encoded) if self.encoded is not None else ()), *further]
+
+    def failed(self, error: ErrorInfo) -> ErrorInfo:
+        """Tells hooks of an answer that is an error, which is given back."""
+        if self.answers is not None:
+            self.answers.failed(Failed(error))
+        return error
 
     def headers(self, client: Headers) -> Headers:
         """The header fields of the request, without a credential. Of the client's only its name goes along: the others
@@ -83,22 +95,31 @@ class Conversion:
 
 
 async def convert(
-    runtime: Runtime, exchange: Exchange, operation: Operation, route: Route, provider: Provider, content: bytes
+    runtime: Runtime,
+    exchange: Exchange,
+    request: Snapshot,
+    operation: Operation,
+    route: Route,
+    provider: Provider,
+    content: bytes,
 ) -> tuple[Conversion, Route]:
     """The request in the provider's dialect, and the route with its path; the losses are on the exchange.
+
+    Args:
+        request: the client's request, or what hooks have made of it; `content` is its body.
 
     Raises BadRequest (the body is none of the client's dialect), Untranslatable (something cannot be said and must not
     be left out, or, in strict mode, any loss at all).
     """
     client, source = runtime.dialects.get(operation.dialect), runtime.dialects.get(provider.dialect)
-    headers = exchange.request.headers
+    headers = request.headers
     plain = decode(content, headers.text(b"content-encoding"), MAX_DECODED)
     streams = operation.action == "streamGenerateContent" if operation.action else None
-    request = client.decode_request(plain, model=operation.model, stream=streams)
-    capabilities = capabilities_of(provider, route.model or request.model) or source.capabilities
+    said = client.decode_request(plain, model=operation.model, stream=streams)
+    capabilities = capabilities_of(provider, route.model or said.model) or source.capabilities
     origin, scope = f"{_ORIGIN}{provider.name}", exchange.client.key
-    request = await _with_images(runtime, request, capabilities)
-    restored = runtime.reasoning.restored(request, origin, capabilities, scope)
+    said = await _with_images(runtime, said, capabilities)
+    restored = runtime.reasoning.restored(said, origin, capabilities, scope)
     asked: Asked = "count_tokens" if operation.name == "count_tokens" else "generate"
     encoded = None
     if asked == "generate" or source.write_count_request is not None:
@@ -116,7 +137,7 @@ async def convert(
             encoded.losses.require_empty()
         route = replace(route, target=converted_target(provider, encoded.path))
     exchange.upstream_dialect = source.name
-    context = Context(request=request, origin=origin)
+    context = Context(request=said, origin=origin)
     if exchange.losses is not None:
         context.ledger = exchange.losses
     return (
@@ -124,11 +145,11 @@ async def convert(
             asked=asked,
             client=client,
             source=source,
-            request=request,
+            request=said,
             encoded=encoded,
             context=context,
-            form=_form(client, operation, exchange.request.query),
-            recorder=runtime.reasoning.recorder(request, scope),
+            form="json_array" if asks_array(operation, request.query) else client.stream_form,
+            recorder=runtime.reasoning.recorder(said, scope),
         ),
         route,
     )
@@ -168,8 +189,7 @@ def _wants_strict(value: bytes | None) -> bool:
     return value is not None and value.strip().lower() in {b"1", b"true", b"yes"}
 
 
-def _form(client: Dialect, operation: Operation, query: bytes) -> StreamForm:
-    """How a client gets its stream: one that asks for it in the path (Gemini's) gets an array, unless it says SSE."""
-    if not operation.action:
-        return client.stream_form
-    return "sse" if b"alt=sse" in query.split(b"&") else "json_array"
+def asks_array(operation: Operation, query: bytes) -> bool:
+    """Whether a client gets its stream as a JSON array: one that asks for it in the path, as Gemini's do, unless it says
+    SSE."""
+    return operation.dialect == "gemini" and bool(operation.action) and b"alt=sse" not in query.split(b"&")

@@ -1,6 +1,7 @@
 """The way of a request, from the client's first byte to the last one of its answer.
 
-    guard -> local endpoint? -> read the body -> route -> convert? -> credential -> upstream -> relay -> record
+    guard -> local endpoint? -> read the body -> inbound hooks -> route -> convert? -> outbound hooks -> credential
+    -> upstream -> relay -> record
 
 Every step is one call below; what it does stands in the module it comes from. Errors of our own tree become an answer
 in the client's dialect in one place (`Answer.fail`); a client that goes away cancels the whole way, which closes the
@@ -23,8 +24,9 @@ from ccproxy.flows.recorder import Recorder, Tape
 from ccproxy.gateway import endpoints
 from ccproxy.gateway.answer import Answer, Send
 from ccproxy.gateway.bodies import Budget, ClientGone, Receive, RequestBody
-from ccproxy.gateway.conversion import Conversion, convert
+from ccproxy.gateway.conversion import convert
 from ccproxy.gateway.forward import requested_model
+from ccproxy.gateway.hooked import Asked, Hooked, hooked
 from ccproxy.gateway.listener import EXTENSION, Connection
 from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.replies import phrase
@@ -159,28 +161,46 @@ class Gateway:
         exchange.timings.request_read = self._clock.mono()
         if content and not exchange.model:
             exchange.model = requested_model(request.headers, content)
-        route = runtime.router.resolve(facts(exchange, operation, credentials))
-        conversion = None
+        asked = Asked(request, operation, credentials, content, exchange.model)
+        hooks = hooked(runtime, exchange, self._clock)
+        if hooks is not None and (own := await hooks.inbound(asked)) is not None:
+            return await self._answer_ourselves(exchange, *own, answer, tape)
+        operation, content = asked.operation, asked.content
+        decided = facts(asked.request, operation, asked.credentials, asked.model)
+        if (choice := asked.choice) is not None:
+            route = runtime.router.to(choice.provider, decided, f"hook {choice.by}", model=choice.model)
+        else:
+            route = runtime.router.resolve(decided)
+        conversion, headers = None, None
         if route.action == "transform":
             if operation.name == "model":
                 return await self._answer_ourselves(
                     exchange, route.reason, endpoints.model(runtime, operation), answer, tape
                 )
             provider = runtime.providers[route.provider]
-            conversion, route = await convert(runtime, exchange, operation, route, provider, content or b"")
+            conversion, route = await convert(
+                runtime, exchange, asked.request, operation, route, provider, content or b""
+            )
             if conversion.encoded is None:
                 ours = endpoints.counted(conversion.estimate())
                 return await self._answer_ourselves(exchange, route.reason, ours, answer, tape)
             content = conversion.encoded.body
+            headers = conversion.headers(asked.request.headers)
+        if hooks is not None:
+            route, headers, content, own = await hooks.outbound(asked, route, conversion, headers)
+            if own is not None:
+                return await self._answer_ourselves(exchange, *own, answer, tape)
         exchange.route = route
-        upstream = await self._send(runtime, exchange, route, content, body, tape, conversion)
+        upstream = await self._send(runtime, exchange, route, headers, content, body, tape)
         try:
             self._begin(exchange, upstream)
+            if hooks is not None:
+                conversion = hooks.conversion(conversion, upstream.status)
             if conversion is not None:
                 keepalive = runtime.config.keepalive_seconds
                 translated = Translated(conversion, exchange, upstream, answer, tape, self._clock, keepalive=keepalive)
                 return await translated.relay()
-            await self._relay(exchange, operation, upstream, answer, tape)
+            await self._relay(exchange, operation, upstream, answer, tape, hooks)
         finally:
             await upstream.close()
         return True
@@ -215,14 +235,13 @@ class Gateway:
         runtime: Runtime,
         exchange: Exchange,
         route: Route,
+        converted: Headers | None,
         content: bytes | None,
         body: RequestBody,
         tape: Tape,
-        conversion: Conversion | None,
     ) -> UpstreamResponse:
         """Makes the request for the upstream, sends it, and waits for the head of the answer."""
         provider = runtime.providers.get(route.provider)
-        converted = conversion.headers(exchange.request.headers) if conversion is not None else None
         headers, content = await prepare(exchange, route, provider, content, converted)
         outgoing: bytes | AsyncIterator[bytes] | None = content or (b"" if body.expected else None)
         if content is None:
@@ -245,7 +264,13 @@ class Gateway:
         return response
 
     async def _relay(
-        self, exchange: Exchange, operation: Operation, upstream: UpstreamResponse, answer: Answer, tape: Tape
+        self,
+        exchange: Exchange,
+        operation: Operation,
+        upstream: UpstreamResponse,
+        answer: Answer,
+        tape: Tape,
+        hooks: Hooked | None,
     ) -> None:
         """Passes the answer on as it comes."""
         head = exchange.response
@@ -254,7 +279,8 @@ class Gateway:
         if operation.generates and kind.startswith("text/html"):
             await self._refuse_page(exchange, upstream, tape)
         await answer.begin(head)
-        async for chunk in upstream.chunks():
+        chunks = upstream.chunks()
+        async for chunk in chunks if hooks is None else hooks.watched(head, chunks):
             if not exchange.timings.first_byte:
                 exchange.timings.first_byte = self._clock.mono()
             tape.response_chunk(chunk)

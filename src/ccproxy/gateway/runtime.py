@@ -15,6 +15,8 @@ from ccproxy.gateway.guard import Guard
 from ccproxy.lightllm.config import LightllmConfig
 from ccproxy.lightllm.reasoning_store import ReasoningStore
 from ccproxy.lightllm.registry import Registry
+from ccproxy.pipeline.pipelines import Pipelines
+from ccproxy.pipeline.services import Services
 from ccproxy.providers.base import Provider
 from ccproxy.routing.resolve import Router
 
@@ -27,6 +29,7 @@ class Runtime:
         dialects: those that can be converted into one another.
         reasoning: what clients do not send back; one for the whole life of the process.
         files: fetches what requests name by URL; None where that is not allowed.
+        hooks: those of both stages; `services` is what they are lent.
         network: the way to real providers.
         local: the way to providers of an in-process type.
     """
@@ -42,6 +45,8 @@ class Runtime:
     lightllm: LightllmConfig
     reasoning: ReasoningStore
     files: PublicFiles | None
+    hooks: Pipelines
+    services: Services
 
     def transport(self, provider: Provider | None) -> Transport:
         """The transport that reaches `provider` (None: a default upstream)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ccproxy.errors import CCProxyError, Overloaded, UpstreamCut, UpstreamError
 from ccproxy.exchange.exchange import Exchange, Failure
-from ccproxy.exchange.http import Headers
+from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.exchange.route import Route
 from ccproxy.gateway import endpoints
 from ccproxy.gateway.forward import forward_headers, forwarded_snapshot, set_model
@@ -31,16 +31,15 @@ def admit(runtime: Runtime, exchange: Exchange) -> tuple[Operation, Presented]:
     return operation, credentials
 
 
-def facts(exchange: Exchange, operation: Operation, credentials: Presented) -> Facts:
+def facts(request: Snapshot, operation: Operation, credentials: Presented, model: str) -> Facts:
     """What the router is to decide on."""
-    request = exchange.request
     return Facts(
         target=request.target,
         path=request.path,
         query=request.query,
         hosts=_hosts(request.headers),
         operation=operation,
-        model=exchange.model,
+        model=model,
         sentinel=credentials.sentinel,
     )
 
@@ -60,7 +59,8 @@ async def prepare(
     """Header fields and body for the upstream; fetches the provider's credential. Also notes both on the exchange.
 
     Args:
-        converted: the header fields of a converted request, which take the place of the client's.
+        converted: the header fields of a request that was converted or went through hooks, with its model set; they
+            take the place of the client's.
 
     Raises CredentialError, and BadRequest where the model cannot be set.
     """

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator
 from typing import Literal
 
 from ccproxy.egress.transport import UpstreamResponse
-from ccproxy.errors import UpstreamError
+from ccproxy.errors import HookError, UpstreamError
 from ccproxy.exchange.exchange import Exchange, Failure, ResponseHead
 from ccproxy.exchange.http import Headers
 from ccproxy.flows.recorder import Tape
@@ -73,7 +73,7 @@ class Translated:
         error. Raises UpstreamError where the answer is none that a client could be given."""
         conversion, status = self._conversion, self._upstream.status
         if status >= 300:
-            await self._refuse(conversion.source.decode_error(status, await self._plain()))
+            await self._refuse(conversion.failed(conversion.source.decode_error(status, await self._plain())))
         elif self._kind == "text/html":
             await self._collect()  # the page is recorded
             raise UpstreamError(
@@ -193,6 +193,10 @@ class Translated:
 
     def _note(self, error: ErrorInfo) -> None:
         """An answer that failed inside a 200 is noted as what it is."""
+        if error.code == HookError.kind:
+            self._exchange.outcome = "failed"
+            self._exchange.failure = Failure(HookError.kind, error.message)
+            return
         kind: Literal["upstream_cut", "upstream_error"] = "upstream_cut" if error.kind == "cut" else "upstream_error"
         self._exchange.outcome = kind
         self._exchange.failure = Failure(kind, error.message)

@@ -19,6 +19,7 @@ from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.flows.recorder import Recorder, Tape
 from ccproxy.gateway.answer import Send, outgoing
 from ccproxy.gateway.bodies import Receive
+from ccproxy.gateway.hooked import refuse_socket
 from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.replies import error_document, error_headers, phrase
 from ccproxy.gateway.runtime import Runtime
@@ -82,7 +83,8 @@ async def _open(
     runtime: Runtime, exchange: Exchange, clock: Clock, subprotocols: list[str]
 ) -> UpstreamSocket | UpstreamResponse:
     operation, credentials = admit(runtime, exchange)
-    route = runtime.router.resolve(facts(exchange, operation, credentials))
+    refuse_socket(runtime, operation)
+    route = runtime.router.resolve(facts(exchange.request, operation, credentials, exchange.model))
     exchange.route = route
     if route.action == "transform":
         # Clients that hear this ask again by HTTP, where there is conversion.

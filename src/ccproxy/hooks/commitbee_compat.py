@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ccproxy.hooks import HookContext, hook
 from ccproxy.lightllm.ir.parts import Part, Text
-from ccproxy.pipeline import HookContext, hook
 
 #: How commitbee's instruction begins.
 _SIGN = "You generate Conventional Commit messages from git diffs"

@@ -10,8 +10,8 @@
 
 from __future__ import annotations
 
+from ccproxy.hooks import HookContext, hook
 from ccproxy.lightllm.jsontext import loads_or_none
-from ccproxy.pipeline import HookContext, hook
 
 _HEADERS = (
     "x-claude-code-session-id",

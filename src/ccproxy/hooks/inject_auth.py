@@ -6,7 +6,7 @@ credential of a provider, and no list without this hook lets a sentinel key out.
 
 from __future__ import annotations
 
-from ccproxy.pipeline import HookContext, hook
+from ccproxy.hooks import HookContext, hook
 
 
 @hook(stage="inbound", every=True, locked=True, marker=True)

@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from ccproxy.pipeline import HookContext, hook
+from ccproxy.hooks import HookContext, hook
 from ccproxy.pipeline.secrets import Kind, mask
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ccproxy.pipeline import HookContext, hook
+from ccproxy.hooks import HookContext, hook
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

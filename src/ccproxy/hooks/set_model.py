@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from ccproxy.errors import ConfigError
-from ccproxy.pipeline import HookContext, hook
+from ccproxy.hooks import HookContext, hook
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
+from ccproxy.hooks import HookContext, hook
 from ccproxy.hooks.set_model import pattern
-from ccproxy.pipeline import HookContext, hook
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ccproxy.pipeline import HookContext, hook
+from ccproxy.hooks import HookContext, hook
 
 _FIELD = "anthropic-beta"
 _PREFIX = "redact-thinking-"

@@ -24,7 +24,7 @@ from ccproxy.pipeline.draft import Choice, Draft, Mark, Reply
 from ccproxy.pipeline.hook import OnError, Stage
 from ccproxy.pipeline.places import Place, show
 from ccproxy.pipeline.services import Services
-from ccproxy.pipeline.views import BodyView, HeaderView
+from ccproxy.pipeline.views import BodyView, HeaderView, field
 
 
 class _Log(logging.LoggerAdapter[logging.Logger]):
@@ -232,7 +232,7 @@ class HookContext:
             headers: further header fields.
         """
         self._touch(True, ("answer",))
-        fields = {name.lower(): value for name, value in (headers or {}).items()}
+        pairs = [field(name.lower(), value) for name, value in (headers or {}).items()]
         content: Response | bytes
         match answer:
             case str():
@@ -243,11 +243,11 @@ class HookContext:
                 content = answer
             case _:
                 content = dumps(dict(answer))
-                fields.setdefault("content-type", "application/json")
+                if all(name != b"content-type" for name, _ in pairs):
+                    pairs.append((b"content-type", b"application/json"))
         if isinstance(content, Response) and not self.generates:
             raise HookError("a model's answer can only be given where one is asked for", hint="see ctx.generates")
-        pairs = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items())
-        self._draft.reply = Reply(status, content, self.hook, pairs)
+        self._draft.reply = Reply(status, content, self.hook, tuple(pairs))
 
     def refuse(self, message: str, *, status: int = 403) -> NoReturn:
         """Ends the request with an error in the client's dialect. `on_error` does not change that.

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from ccproxy.errors import BadRequest, HookError
 from ccproxy.exchange.http import Headers, Pair
+from ccproxy.pipeline import splice
 from ccproxy.lightllm.body import JsonBody
 from ccproxy.lightllm.compression import decode
 from ccproxy.lightllm.dialect import Dialect, Target
@@ -19,7 +20,6 @@ from ccproxy.lightllm.ir.request import Request
 from ccproxy.lightllm.ir.response import Response
 from ccproxy.lightllm.jsontext import JsonError, dumps, loads
 from ccproxy.lightllm.registry import Registry
-from ccproxy.pipeline import splice
 
 #: Largest expansion of a compressed request body, in bytes.
 MAX_DECODED = 64 * 1024 * 1024
@@ -83,6 +83,7 @@ class Draft:
         "_dialects",
         "_edited",
         "_headers",
+        "_moved",
         "_path_model",
         "_request",
         "_segment",
@@ -127,6 +128,7 @@ class Draft:
         self._content = content
         self._body: JsonBody | None = None
         self._edited = False
+        self._moved = False
         self._segment = segment
         self._path_model = path_model
         self._stream = stream
@@ -152,6 +154,11 @@ class Draft:
     def edited(self) -> bool:
         """Whether the body is another than the one that came."""
         return self._edited
+
+    @property
+    def changed(self) -> bool:
+        """Whether target, header fields or body are others than those that came."""
+        return self._copied or self._edited or self._moved
 
     @property
     def spoken(self) -> Dialect | None:
@@ -250,6 +257,7 @@ class Draft:
         if not self._segment or old not in self._target:
             raise BadRequest(f"the model {self._path_model!r} in the path cannot be replaced")
         self._target = self._target.replace(old, new, 1)
+        self._moved = True
         self._path_model, self._segment = model, new[1:-1].decode("latin-1")
         self._request = None
 

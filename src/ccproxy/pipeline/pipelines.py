@@ -6,7 +6,7 @@ Everything about hooks that can be wrong in a configuration is found here, all o
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ccproxy.pipeline.hook import Hook, Stage
 from ccproxy.pipeline.loader import Loader, built_in
 from ccproxy.pipeline.overrides import Overrides
 from ccproxy.pipeline.runner import Configured, Pipeline
+from ccproxy.util.paths import config_dir
 
 #: How many different overrides are kept made up.
 _KEPT = 32
@@ -29,14 +30,12 @@ class Pipelines:
 
     Args:
         inbound, outbound: the stages.
-        files: the files that hooks were loaded from.
         loader: finds built-in hooks that a request asks for.
     """
 
-    def __init__(self, inbound: Pipeline, outbound: Pipeline, files: frozenset[Path], loader: Loader) -> None:
+    def __init__(self, inbound: Pipeline, outbound: Pipeline, loader: Loader) -> None:
         self.inbound = inbound
         self.outbound = outbound
-        self.files = files
         self._loader = loader
         self._changed: OrderedDict[Overrides, Pipelines] = OrderedDict()
 
@@ -48,6 +47,16 @@ class Pipelines:
     def names(self) -> list[str]:
         """The names of all configured hooks, without repetitions."""
         return list(dict.fromkeys(one.hook.name for one in (*self.inbound.hooks, *self.outbound.hooks)))
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line for each configured hook that does nothing yet."""
+        return [
+            f"hooks.{pipeline.stage}: hook {one.name} {one.hook.pending}"
+            for pipeline in (self.inbound, self.outbound)
+            for one in pipeline.hooks
+            if one.hook.pending
+        ]
 
     def with_overrides(self, overrides: Overrides) -> Pipelines:
         """These hooks with some switched on and off. Raises BadRequest for a name nobody knows, Forbidden for a hook
@@ -89,7 +98,7 @@ class Pipelines:
             inbound, outbound = (Pipeline(stage, hooks) for stage, hooks in stages.items())
         except ConfigError as error:
             raise BadRequest(f"x-ccproxy-hooks: {error.message}") from None
-        return Pipelines(inbound, outbound, self.files, self._loader)
+        return Pipelines(inbound, outbound, self._loader)
 
     def _require(self, name: str) -> None:
         names = sorted({*self.names, *built_in()})
@@ -101,17 +110,21 @@ class Pipelines:
             )
 
 
-def build(config: Hooks, *, base: Path, origins: Mapping[str, str] | None = None) -> Pipelines:
+def hook_directory(config: Path | None) -> Path:
+    """The directory that hook files are relative to: that of the configuration file, or where it would be."""
+    return config.absolute().parent if config is not None else config_dir()
+
+
+def build(config: Hooks, loader: Loader, *, origins: Mapping[str, str] | None = None) -> Pipelines:
     """The hooks of a configuration.
 
     Args:
         config: the setting `hooks`.
-        base: the directory that files are relative to.
+        loader: finds them.
         origins: where each setting was written (`hooks.inbound[0]` → `FILE:3`), for the messages.
 
     Raises ConfigError with every problem, a line each.
     """
-    loader = Loader(base)
     problems: list[str] = []
     stages: dict[Stage, list[Configured]] = {"inbound": [], "outbound": []}
 
@@ -142,7 +155,7 @@ def build(config: Hooks, *, base: Path, origins: Mapping[str, str] | None = None
             note(f"hooks.{stage}", error)
     if problems:
         raise ConfigError("\n".join(problems))
-    return Pipelines(made[0], made[1], frozenset(loader.files), loader)
+    return Pipelines(made[0], made[1], loader)
 
 
 def params_of(hook: Hook, given: Mapping[str, Any]) -> object:
@@ -176,8 +189,3 @@ def _fields(model: type) -> set[str] | None:
 
 def _forced(one: Configured) -> Configured:
     return Configured(one.hook, one.name, one.params, one.spec, forced=True)
-
-
-def warnings(hooks: Sequence[Configured]) -> list[str]:
-    """One line for each configured hook that does nothing yet."""
-    return [f"hook {one.name} {one.hook.pending}" for one in hooks if one.hook.pending]

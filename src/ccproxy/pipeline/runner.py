@@ -84,7 +84,7 @@ class Pipeline:
             [graph.Node(one.name, one.hook.reads_with(one.params), one.hook.writes_with(one.params)) for one in hooks]
         )
         #: Positions that are called at all, in their order.
-        self._order = tuple(position for position in self.graph.order if _is_called(hooks[position].hook))
+        self._order = tuple(position for position in self.graph.order if is_called(hooks[position].hook))
         self._loop = tuple(self.hooks[position] for position in self._order)
         self._plain = not any(one.hook.is_async or one.hook.blocking for one in self._loop)
 
@@ -225,7 +225,8 @@ class _Timed:
                 problem = error
 
 
-def _is_called(hook: Hook) -> bool:
+def is_called(hook: Hook) -> bool:
+    """Whether a hook does something itself, and is no name for something else."""
     return not hook.pending and not hook.marker
 
 

@@ -64,20 +64,20 @@ class HeaderView:
 
     def __setitem__(self, name: str, value: str) -> None:
         """Replaces a field where it stands, or adds it at the end. Raises HookError for what no field may hold."""
-        raw_name, raw_value = _field(name, value)
+        raw_name, raw_value = field(name, value)
         if self._draft.headers.all(raw_name) != [raw_value]:
             self._touch(True, ("headers", name.lower()))
             self._draft.edit_headers().set(raw_name, raw_value)
 
     def add(self, name: str, value: str) -> None:
         """Adds a field, beside those of the same name."""
-        raw_name, raw_value = _field(name, value)
+        raw_name, raw_value = field(name, value)
         self._touch(True, ("headers", name.lower()))
         self._draft.edit_headers().add(raw_name, raw_value)
 
     def __delitem__(self, name: str) -> None:
         """Removes a field and its repetitions, if it is there."""
-        raw_name, _ = _field(name, "")
+        raw_name, _ = field(name, "")
         if raw_name in self._draft.headers:
             self._touch(True, ("headers", name.lower()))
             headers = self._draft.edit_headers()
@@ -171,7 +171,7 @@ def _value(steps: Path, raw: bytes) -> Any:
         raise BadRequest(f"the body's field {shown(steps)!r} cannot be read: {problem}") from None
 
 
-def _field(name: str, value: str) -> tuple[bytes, bytes]:
+def field(name: str, value: str) -> tuple[bytes, bytes]:
     """A header field as bytes. Raises HookError where it would not be one, or belongs to the connection."""
     if not _NAME.fullmatch(name):
         raise HookError(f"{name!r} is no name of a header field")

@@ -96,6 +96,15 @@ class Router:
             return self._by_sentinel(facts.sentinel, facts, reason or "sentinel")
         return self._by_default(facts, reason or "default upstream")
 
+    def to(self, name: str, facts: Facts, reason: str, *, model: str = "") -> Route:
+        """The route to a provider that was chosen by its name, whatever rules and sentinel say. Raises NoRoute or
+        NotSupported."""
+        provider = self._providers.get(name)
+        if provider is None:
+            known = ", ".join(sorted(self._providers)) or "none"
+            raise NoRoute(f"{reason}: provider {name!r} is not configured", hint=f"there are: {known}")
+        return self._to_provider(provider, facts, reason, model=model)
+
     def _match(self, facts: Facts) -> Rule | None:
         for rule in self._rules:
             # A pattern is written for the documented path; clients leave out the version, or say it twice.
