@@ -369,7 +369,7 @@ class TestWhatIsNotThere:
     def test_warnings_name_logins_and_hooks(self, absent: Proxy) -> None:
         warned = absent.run("config", "check").stderr
         assert "providers.login.auth: anthropic_oauth is not available" in warned
-        assert "hooks do not run in this version: ccproxy.hooks.shape\n" in warned
+        assert "hooks.outbound: hook shape does nothing in this version\n" in warned
 
     def test_the_jail(self, absent: Proxy) -> None:
         done = absent.run("run", "--inspect", "--", "true")

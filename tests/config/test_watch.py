@@ -33,7 +33,11 @@ class Rig:
         self._idle = asyncio.Event()
         self._tick = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.watcher = ConfigWatcher(load(path_or_none(path), env={}), self.load, self.apply, sleep=self.sleep)
+        #: Further files that the configuration is made of.
+        self.files: list[Path] = []
+        self.watcher = ConfigWatcher(
+            load(path_or_none(path), env={}), self.load, self.apply, files=lambda: self.files, sleep=self.sleep
+        )
 
     def load(self) -> LoadedConfig:
         self.loads += 1
@@ -56,11 +60,12 @@ class Rig:
         await self._tick.wait()
         self._tick.clear()
 
-    def write(self, text: str) -> None:
+    def write(self, text: str, path: Path | None = None) -> None:
         """New content, with a time of change that no other version has."""
         self._version += 1
-        self.path.write_text(text)
-        os.utime(self.path, ns=(self._version * 10**9, self._version * 10**9))
+        path = path or self.path
+        path.write_text(text)
+        os.utime(path, ns=(self._version * 10**9, self._version * 10**9))
 
     async def looked(self) -> None:
         """Until the watcher waits for the next look."""
@@ -356,3 +361,41 @@ async def test_what_cannot_be_looked_at_or_read_is_a_warning(
 
     assert rig.applied == []
     assert len(warnings(caplog)) == 1
+
+
+class TestFurtherFiles:
+    """Files that the configuration names, such as hooks."""
+
+    async def test_an_edit_is_taken_over_though_the_settings_are_the_same(self, rig: Rig) -> None:
+        hook = rig.path.parent / "hook.py"
+        rig.files = [hook]
+        await rig.tick()
+        seen = len(rig.applied)
+        rig.write("one", hook)
+        await rig.tick()
+        assert len(rig.applied) == seen + 1
+        await rig.tick()
+        assert len(rig.applied) == seen + 1
+
+    async def test_an_edit_settles_first(self, rig: Rig) -> None:
+        hook = rig.path.parent / "hook.py"
+        rig.files = [hook]
+        await rig.tick()
+        seen = len(rig.applied)
+        rig.write("", hook)
+        rig.during_settle = [lambda: rig.write("whole", hook)]
+        await rig.tick()
+        assert len(rig.applied) == seen + 1
+
+    async def test_one_that_was_refused_is_tried_again_when_it_changes(self, rig: Rig) -> None:
+        hook = rig.path.parent / "hook.py"
+        rig.files = [hook]
+        rig.write("bad", hook)
+        rig.refuse = ConfigError("hook.py cannot be loaded")
+        await rig.tick()
+        assert "hook.py cannot be loaded" in rig.watcher.problem
+        rig.refuse = None
+        seen = len(rig.applied)
+        rig.write("good", hook)
+        await rig.tick()
+        assert (len(rig.applied), rig.watcher.problem) == (seen + 1, "")

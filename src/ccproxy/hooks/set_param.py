@@ -1,11 +1,13 @@
 """`set_param`: sets, fills in and removes fields of the body, from the configuration alone.
 
-- hook: ccproxy.hooks.set_param
-  params:
-    set: {temperature: 0}
-    default: {max_tokens: 4096}
-    remove: [metadata.user_id]
-    match_model: ^gpt-
+    - hook: ccproxy.hooks.set_param
+      params:
+        set: {temperature: 0}
+        default: {max_tokens: 4096}
+        remove: [metadata.user_id]
+        match_model: ^gpt-
+
+Paths are those of `ctx.body`: words joined with dots, positions of lists from 0.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from ccproxy.hooks.set_model import pattern
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Parameters. Paths are those of `ctx.body`.
+    """Parameters.
 
     Attributes:
         set: values by path, put there whatever there was.

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from ccproxy.errors import BadRequest, HookError
 from ccproxy.exchange.http import Headers, Pair
-from ccproxy.pipeline import splice
 from ccproxy.lightllm.body import JsonBody
 from ccproxy.lightllm.compression import decode
 from ccproxy.lightllm.dialect import Dialect, Target
@@ -20,6 +19,7 @@ from ccproxy.lightllm.ir.request import Request
 from ccproxy.lightllm.ir.response import Response
 from ccproxy.lightllm.jsontext import JsonError, dumps, loads
 from ccproxy.lightllm.registry import Registry
+from ccproxy.pipeline import splice
 
 #: Largest expansion of a compressed request body, in bytes.
 MAX_DECODED = 64 * 1024 * 1024

@@ -70,6 +70,17 @@ class Loader:
             return self._from_module(spec)
         return self._by_name(spec)
 
+    def load_all(self, path: Path) -> list[tuple[str, Hook]]:
+        """Every hook in a file, by the names they have in it. Raises ConfigError where there is none."""
+        path = (self._base / path.expanduser()).resolve()
+        self.files.add(path)
+        if not path.is_file():
+            raise ConfigError(f"there is no file {path}", hint=f"`ccproxy hooks new {path.stem}` writes one")
+        found = list(_hooks_of(_run(path)))
+        if not found:
+            raise ConfigError(f"{path} has no hook in it", hint="put @hook(…) above its function")
+        return found
+
     def _from_file(self, spec: str) -> Found:
         name = ""
         if not spec.endswith(".py"):

@@ -35,18 +35,23 @@ def command() -> None:
 @_config_option
 @click.pass_context
 def check(click_context: click.Context, config_path: Path | None) -> None:
-    """Say whether the configuration is valid, and if not, every problem with its line (exit code 2)."""
+    """Say whether the configuration is valid, and if not, every problem with its line (exit code 2).
+
+    The modules and files of its hooks are loaded, as `ccproxy start` would.
+    """
+    from ccproxy.cli.commands.hooks import pipelines_of
     from ccproxy.egress.tls import check_trust
 
     ctx = _chosen(click_context.obj, config_path)
     try:
         loaded = ctx.load()
         check_trust(loaded.settings.egress)
+        pipelines = pipelines_of(loaded)
     except ConfigError as error:
         # The problems are the result, ready for an editor that jumps to FILE:LINE.
         output.say(str(error))
         click_context.exit(INVALID)
-    for warning in loaded.warnings:
+    for warning in [*loaded.warnings, *pipelines.warnings]:
         output.note(f"warning: {warning}")
     output.say(f"{printable(loaded.path)}: ok" if loaded.path else "no configuration file, defaults: ok")
 

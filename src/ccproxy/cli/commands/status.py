@@ -25,9 +25,12 @@ ABSENT = "not part of this version"
 @click.option("--proxy", is_flag=True, help="Ask about the proxy: exit code 1 if it is down.")
 @click.option("--inspect", is_flag=True, help="Ask about the inspector: exit code 2 if it is down.")
 @click.option("--mcp", is_flag=True, help="Ask about the MCP endpoint: exit code 4 if it is down.")
+@click.option("--mermaid", is_flag=True, help="Draw the hooks of both stages as a Mermaid flowchart, and nothing else.")
 @click.option("--port", type=click.IntRange(1, 65535), metavar="N", help="Port of the proxy, if several run.")
 @click.pass_obj
-def command(ctx: CliContext, *, as_json: bool, proxy: bool, inspect: bool, mcp: bool, port: int | None) -> int:
+def command(
+    ctx: CliContext, *, as_json: bool, proxy: bool, inspect: bool, mcp: bool, mermaid: bool, port: int | None
+) -> int:
     """Show whether the proxy runs, what it serves and what it has recorded.
 
     \b
@@ -38,6 +41,9 @@ def command(ctx: CliContext, *, as_json: bool, proxy: bool, inspect: bool, mcp: 
     it does not. The inspector and the MCP endpoint are not part of this
     version: they are always down.
     """
+    if mermaid:
+        _draw(ctx)
+        return 0
     found = target.find(ctx, port)
     health = target.ask(found)
     asked = (PROXY if proxy else 0) | (INSPECTOR if inspect else 0) | (MCP if mcp else 0)
@@ -48,6 +54,15 @@ def command(ctx: CliContext, *, as_json: bool, proxy: bool, inspect: bool, mcp: 
     else:
         _print(found, health, shown)
     return down & (asked or PROXY)
+
+
+def _draw(ctx: CliContext) -> None:
+    """Draws the hooks that the configuration has. Raises ConfigError."""
+    from ccproxy.cli.commands.hooks import load_pipelines
+    from ccproxy.pipeline.graph import mermaid
+
+    pipelines = load_pipelines(ctx)
+    click.echo(mermaid(pipelines.inbound.graph, pipelines.outbound.graph), nl=False)
 
 
 def _document(found: Target, health: Health, shown: int) -> dict[str, Any]:
@@ -106,6 +121,10 @@ def _proxy_lines(found: Target, health: Health) -> list[tuple[str, str]]:
     if recording:
         state = "on" if recording.get("on") else "off"
         lines.append(("recording", f"{state}: {recording['problem']}" if recording.get("problem") else state))
+    hooks = _record(report.get("hooks"))
+    stages = [f"{stage} {', '.join(map(str, names))}" for stage, names in hooks.items() if names]
+    if stages:
+        lines.append(("hooks", "; ".join(stages)))
     configuration = _record(report.get("config"))
     if configuration:
         lines.append(("configuration", output.tilde(str(configuration.get("path") or "none"))))
