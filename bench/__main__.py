@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import cpu, latency, memory, processes, report, start, store
+from bench import cpu, hooks, latency, memory, processes, report, start, store
 from bench.processes import BenchError
 from bench.world import FULL, QUICK, SMOKE, Row, World
 
@@ -23,6 +23,7 @@ FIGURES: dict[str, Callable[[World], list[Row]]] = {
     "chunk": cpu.chunk,
     "burst": cpu.burst,
     "large": cpu.large,
+    "hooks": hooks.hooks,
     "start": start.start,
     "memory": memory.memory,
     "slow": latency.slow,

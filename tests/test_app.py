@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -145,6 +146,38 @@ def test_an_edited_file_counts_for_the_next_request_and_running_streams_go_on(
         assert answer.read() == b"\ndata: 2\n\n"
         stream.close()
         assert 'unknown key "prot"' in proxy.log() or "prot" in proxy.log()
+
+
+def test_an_edited_hook_counts_for_the_next_request_and_a_broken_one_does_not(
+    tmp_path: Path, provider: ThreadedProvider
+) -> None:
+    port = _free_port()
+    hook = tmp_path / "mine.py"
+    source = "from ccproxy.hooks import hook\n@hook(writes=['headers.x-hook'])\ndef mine(ctx):\n    ctx.headers['x-hook'] = '{}'\n"
+    hook.write_text(source.format("one"))
+    configure(tmp_path, provider.url, port=port, extra="  hooks: {outbound: [./mine.py]}\n")
+    with running(tmp_path) as proxy:
+        assert proxy.health()["hooks"] == {"inbound": ["inject_auth", "extract_session_id"], "outbound": ["mine"]}
+        assert proxy.post()[0] == 200
+        assert provider.requests[-1].header("x-hook") == "one"
+        hook.write_text(source.format("two"))
+        eventually(lambda: proxy.post()[0] == 200 and provider.requests[-1].header("x-hook") == "two")
+        hook.write_text("def (")
+        eventually(lambda: "mine.py cannot be loaded" in str(proxy.health()["config"]))
+        assert proxy.post()[0] == 200, "the last good hook stays in force"
+        assert provider.requests[-1].header("x-hook") == "two"
+
+
+def test_a_hook_that_cannot_be_used_is_found_at_the_start(tmp_path: Path, provider: ThreadedProvider) -> None:
+    configure(tmp_path, provider.url, extra="  hooks: [ccproxy.hooks.set_modle]\n")
+    env = {"HOME": str(tmp_path), "CCPROXY_CONFIG_DIR": str(tmp_path), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ccproxy", "start"],
+        env=env, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"{tmp_path}/ccproxy.yaml:8: hooks[0]: there is no hook ccproxy.hooks.set_modle" in done.stderr
+    assert "did you mean ccproxy.hooks.set_model?" in done.stderr
 
 
 def test_kill_9_under_load_loses_no_completed_flow_and_a_restart_works(

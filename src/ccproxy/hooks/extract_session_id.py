@@ -58,8 +58,6 @@ def _in_headers(ctx: HookContext) -> str:
 
 
 def _in_body(ctx: HookContext) -> str:
-    if not ctx.body.is_json:
-        return ""
     if ctx.dialect == "anthropic":
         return _of_user(ctx.body.get("metadata.user_id"))
     for path in _BODY.get(ctx.dialect, ()):
