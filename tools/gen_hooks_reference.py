@@ -56,7 +56,7 @@ def _line(text: str) -> str:
 def _members(kind: type) -> Iterator[tuple[str, str]]:
     """Public members of a class: how they are written, and what they are."""
     for name, member in vars(kind).items():
-        if name.startswith("_") or name in {"failed", "undo", "hook"}:
+        if name.startswith("_") or name in {"failed", "undo", "hook", "tracked"}:
             continue
         doc = inspect.getdoc(member) or ""
         if isinstance(member, property):

@@ -34,7 +34,7 @@ def test_every_hook_parameter_and_member_is_in_it() -> None:
             for field in msgspec.structs.fields(params):
                 assert f"| `{field.name}` |" in text, (name, field.name)
     for member in vars(HookContext):
-        if not member.startswith("_") and member not in {"failed", "undo", "on_error"}:
+        if not member.startswith("_") and member not in {"failed", "undo", "on_error", "tracked"}:
             assert f"`{member}" in text, member
     for word in ("stage", "params", "when", "on_error", "blocking", "every"):
         assert f"| `{word}` |" in text

@@ -50,6 +50,9 @@ class HookContext:
     __slots__ = ("_answers", "_body", "_draft", "_exchange", "_headers", "_log", "_mark", "_result", "_state",
                  "on_error", "services")  # fmt: skip
 
+    #: Whether reading is looked at as well (`ccproxy.testing.TrackingContext`).
+    tracked = False
+
     def __init__(
         self,
         draft: Draft,
@@ -127,14 +130,14 @@ class HookContext:
         """The header fields. Those of the connection, of ccproxy itself and, on the way to a provider that has a
         credential of its own, all that carry credentials are taken out behind the last hook."""
         if self._headers is None:
-            self._headers = HeaderView(self._draft, self._touch)
+            self._headers = HeaderView(self._draft, self._touch, self.tracked)
         return self._headers
 
     @property
     def body(self) -> BodyView:
         """The JSON body by path."""
         if self._body is None:
-            self._body = BodyView(self._draft, self._touch)
+            self._body = BodyView(self._draft, self._touch, self.tracked)
         return self._body
 
     @property

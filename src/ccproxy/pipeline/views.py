@@ -27,11 +27,13 @@ _FRAMING = HOP_BY_HOP | {b"host", b"content-length", b"content-encoding", b"expe
 class HeaderView:
     """Header fields as text, by names whose case does not matter."""
 
-    __slots__ = ("_draft", "_touch")
+    __slots__ = ("_draft", "_touch", "_tracked")
 
-    def __init__(self, draft: Draft, touch: Touch) -> None:
+    def __init__(self, draft: Draft, touch: Touch, tracked: bool = True) -> None:
         self._draft = draft
         self._touch = touch
+        #: Whether reading is of interest, and not only writing.
+        self._tracked = tracked
 
     def __getitem__(self, name: str) -> str:
         found = self.get(name)
@@ -43,23 +45,27 @@ class HeaderView:
         return self.get(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        self._touch(False, ("headers",))
+        if self._tracked:
+            self._touch(False, ("headers",))
         return iter([name.decode("latin-1") for name, _ in self._draft.headers])
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first value of a field, or `default`."""
-        self._touch(False, ("headers", name.lower()))
-        found = self._draft.headers.get(name.lower().encode("latin-1"))
+        if self._tracked:
+            self._touch(False, ("headers", name.lower()))
+        found = self._draft.headers.get(name.encode("latin-1"))
         return default if found is None else found.decode("latin-1")
 
     def all(self, name: str) -> list[str]:
         """Every value of a field, in order."""
-        self._touch(False, ("headers", name.lower()))
-        return [value.decode("latin-1") for value in self._draft.headers.all(name.lower().encode("latin-1"))]
+        if self._tracked:
+            self._touch(False, ("headers", name.lower()))
+        return [value.decode("latin-1") for value in self._draft.headers.all(name.encode("latin-1"))]
 
     def items(self) -> list[tuple[str, str]]:
         """All fields in the order and case they came in."""
-        self._touch(False, ("headers",))
+        if self._tracked:
+            self._touch(False, ("headers",))
         return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._draft.headers]
 
     def __setitem__(self, name: str, value: str) -> None:
@@ -92,11 +98,13 @@ class BodyView:
     nothing. What is set changes those bytes of the body and no others.
     """
 
-    __slots__ = ("_draft", "_touch")
+    __slots__ = ("_draft", "_touch", "_tracked")
 
-    def __init__(self, draft: Draft, touch: Touch) -> None:
+    def __init__(self, draft: Draft, touch: Touch, tracked: bool = True) -> None:
         self._draft = draft
         self._touch = touch
+        #: Whether reading is of interest, and not only writing.
+        self._tracked = tracked
 
     @property
     def is_json(self) -> bool:
@@ -106,7 +114,8 @@ class BodyView:
     @property
     def raw(self) -> bytes:
         """The bytes, content-encoding removed; b"" if the body streams through."""
-        self._touch(False, ("body",))
+        if self._tracked:
+            self._touch(False, ("body",))
         return self._draft.body.raw
 
     def __getitem__(self, path: str | Path) -> Any:
@@ -127,7 +136,8 @@ class BodyView:
 
     def tree(self) -> dict[str, Any]:
         """The whole body. Raises BadRequest if it is no JSON object."""
-        self._touch(False, ("body",))
+        if self._tracked:
+            self._touch(False, ("body",))
         return self._draft.body.tree()
 
     def __setitem__(self, path: str | Path, value: object) -> None:
@@ -153,7 +163,8 @@ class BodyView:
         self._draft.replace(raw)
 
     def _find(self, steps: Path) -> bytes | None:
-        self._touch(False, ("body", *map(str, steps)))
+        if self._tracked:
+            self._touch(False, ("body", *map(str, steps)))
         return self._draft.text(steps) if self._draft.visible else None
 
 

@@ -53,6 +53,8 @@ class TrackingContext(HookContext):
         client: who asks.
     """
 
+    tracked = True
+
     def __init__(
         self,
         hook: Hook,
