@@ -69,7 +69,7 @@ _EXAMPLES: Mapping[tuple[str, ...], object] = MappingProxyType(
             "inbound": ["ccproxy.hooks.inject_auth", "ccproxy.hooks.extract_session_id"],
             "outbound": [
                 "ccproxy.hooks.verbose_mode",
-                {"hook": "ccproxy.hooks.some_hook", "params": {"key": "value"}},
+                {"hook": "ccproxy.hooks.redact_secrets", "params": {"mode": "mask"}},
             ],
         },
         ("inspector", "transforms"): [
