@@ -255,6 +255,16 @@ def test_setting_the_present_value_is_no_edit() -> None:
     assert body.dirty
 
 
+def test_bytes_of_a_value_go_in_as_they_are() -> None:
+    body = JsonBody(b'{ "a" : 1, "b":2 }')
+    body.set_raw("a", b"[1.0 ,2]")
+    body.set_raw("c", b"{ }")
+    assert body.raw == b'{ "a" : [1.0 ,2], "b":2, "c":{ } }'
+    assert body.dirty
+    with pytest.raises(BadRequest):
+        JsonBody(b"[]").set_raw("a", b"1")
+
+
 def test_what_is_read_belongs_to_the_reader() -> None:
     body = JsonBody(b'{"a": {"b": 1}}')
     body.get("a")["b"] = 2

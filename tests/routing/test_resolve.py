@@ -66,6 +66,8 @@ def route(
     defaults: dict[str, str | None] | None = None,
     hosts: tuple[str, ...] = ("localhost",),
     headers: Headers | None = None,
+    to: str = "",
+    to_model: str = "",
 ) -> Route:
     providers = {name: build_provider(name, config, None) for name, config in PROVIDERS.items()}
     path, _, query = target.partition("?")
@@ -80,7 +82,8 @@ def route(
         sentinel=sentinel,
     )
     upstreams = DEFAULTS if defaults is None else defaults
-    return Router(providers, compile_rules(rules or []), upstreams, DIALECTS).resolve(facts)
+    router = Router(providers, compile_rules(rules or []), upstreams, DIALECTS)
+    return router.to(to, facts, "hook h", model=to_model) if to else router.resolve(facts)
 
 
 def where(found: Route) -> str:
@@ -485,3 +488,11 @@ def test_a_rule_converts_too_and_brings_its_model() -> None:
 def test_where_a_converted_request_goes(provider: str, path: str, url: str) -> None:
     built = build_provider(provider, PROVIDERS[provider], None)
     assert converted_target(built, path).decode() == url
+
+
+def test_a_provider_chosen_by_name_wins_over_rules_and_sentinel() -> None:
+    rules = [TransformRule(dest_provider="custom")]
+    found = route("/v1/messages", sentinel="anthropic", rules=rules, to="gemini", to_model="g")
+    assert (found.action, found.provider, found.reason, found.model) == ("transform", "gemini", "hook h", "g")
+    with pytest.raises(NoRoute, match=r"hook h: provider 'nowhere' is not configured .there are: .*anthropic"):
+        route("/v1/messages", to="nowhere")
