@@ -37,6 +37,7 @@ from ccproxy.lightllm.ir.parts import (
 )
 from ccproxy.lightllm.jsontext import dumps
 from ccproxy.lightllm.machine import BaseEncoder
+from ccproxy.lightllm.media import type_of
 from ccproxy.lightllm.signatures import wrap
 from ccproxy.lightllm.toolargs import to_object
 from ccproxy.lightllm.toolids import is_made
@@ -66,6 +67,11 @@ class GeminiEncoder(BaseEncoder):
     def keepalive(self) -> list[Frame]:
         """Nothing: the clients cannot parse a comment."""
         return []
+
+    def can_say(self, part: Part) -> bool:
+        # Inline bytes need a media type, which other dialects may leave to the request.
+        untyped = isinstance(part, Image | Audio) and part.source.kind == "base64" and not type_of(part.source)
+        return super().can_say(part) and not untyped
 
     def on_start(self, event: Start) -> list[Frame]:
         self._about = {

@@ -289,6 +289,10 @@ def _write_reasoning(reasoning: Reasoning, capabilities: Capabilities, ledger: L
         if effort and (nearest := nearest_effort(effort, capabilities.efforts)) != effort:
             ledger.approximated("reasoning.effort", "the nearest step the target has", effort, nearest)
             effort = nearest
+        if reasoning.mode == "on" and not effort:
+            ledger.approximated(
+                "reasoning.mode", "OpenAI's models think by default; there is no word for it alone", "on"
+            )
         if not summary and (reasoning.budget is not None or reasoning.mode in ("adaptive", "between_tools")):
             # Who asks like that sees the thinking by default; here it has to be asked for.
             summary = "auto"
