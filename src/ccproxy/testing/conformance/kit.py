@@ -105,6 +105,7 @@ class Conformance:
             yield property_(5, "any_answer_from_another", dialect, other, subject=other.name)
             if other is not dialect:
                 yield property_(5, "any_answer_from_another", other, dialect, subject=f"to-{other.name}")
+                yield property_(7, "any_answer_leaks_nothing", dialect, other, subject=other.name)
         yield property_(5, "any_conversation", dialect, self.all)
         yield property_(6, "any_bytes_end", dialect)
         yield property_(8, "any_conversation_extends_its_beginning", dialect)

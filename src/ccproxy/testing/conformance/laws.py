@@ -170,7 +170,7 @@ def a_request_arrives_or_is_refused(request: Request, target: Dialect) -> None:
     arrived = target.decode_request(encoded.body, model=MODEL, stream=request.stream)
     require_same(arrived.model, MODEL, "the model")
     require_same(arrived.stream, request.stream, "whether to stream")
-    missing = requests.gaps(request, encoded, arrived)
+    missing = requests.gaps(request, encoded, arrived, thinks=target.capabilities.reasoning)
     require(not missing, f"lost in silence towards {target.name}: {'; '.join(missing)}")
     twice = target.encode_request(arrived, Target(model=MODEL))
     require_same(twice.body, encoded.body, "the converted request, converted once more")

@@ -70,8 +70,16 @@ def any_answer_from_another(dialect: Dialect, source: Dialect, examples: int) ->
     def law(response: Response) -> None:
         raw = encode_stream(source, list(unfold(response)))
         laws.an_answer_means_the_same_to_a_client(decode_stream(source, [raw]), dialect)
-        if source.name != dialect.name:
-            laws.no_frame_of_the_upstream_reaches_a_client(source, raw, dialect)
+
+    _holds(responses(thinking=True), law, examples)
+
+
+def any_answer_leaks_nothing(dialect: Dialect, source: Dialect, examples: int) -> None:
+    """Law 7: no frame of `source` reaches a client of `dialect`."""
+
+    def law(response: Response) -> None:
+        raw = encode_stream(source, list(unfold(response)))
+        laws.no_frame_of_the_upstream_reaches_a_client(source, raw, dialect)
 
     _holds(responses(thinking=True), law, examples)
 
@@ -86,12 +94,13 @@ def any_conversation(dialect: Dialect, targets: Sequence[Dialect], examples: int
         for target in targets:
             laws.a_request_arrives_or_is_refused(arrived, target)
 
-    _holds(requests(), law, examples)
+    _holds(requests(images=bool(dialect.capabilities.image_types)), law, examples)
 
 
 def any_conversation_extends_its_beginning(dialect: Dialect, examples: int) -> None:
     """Law 8."""
-    _holds(requests(), lambda request: laws.consecutive_requests_share_their_beginning(request, dialect), examples)
+    conversations = requests(images=bool(dialect.capabilities.image_types))
+    _holds(conversations, lambda request: laws.consecutive_requests_share_their_beginning(request, dialect), examples)
 
 
 def any_bytes_end(dialect: Dialect, examples: int) -> None:

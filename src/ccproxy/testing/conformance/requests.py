@@ -31,8 +31,9 @@ from ccproxy.lightllm.toolnames import Kind
 _SAMPLING = ("temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed")
 
 
-def gaps(source: Request, encoded: Encoded, arrived: Request) -> list[str]:
-    """What of `source` is neither in `arrived` (what the target's dialect reads in `encoded.body`) nor among the losses."""
+def gaps(source: Request, encoded: Encoded, arrived: Request, *, thinks: bool = True) -> list[str]:
+    """What of `source` is neither in `arrived` (what the target's dialect reads in `encoded.body`) nor among the losses.
+    `thinks` says whether the target can think at all: if not, nothing need tell it not to."""
     paths = [loss.path for loss in encoded.losses]
     lost = {loss.name for loss in encoded.losses}
     missing: list[str] = []
@@ -52,6 +53,9 @@ def gaps(source: Request, encoded: Encoded, arrived: Request) -> list[str]:
         missing += [f"thinking: {text!r}" for text in _thinking(source) if text not in there]
     missing += _tools(source, encoded, arrived, lost, paths)
     missing += _knobs(source, encoded, arrived, lost, paths)
+    wanted, asked = _thinks(source), _thinks(arrived)
+    if (wanted or (thinks and wanted is False)) and not lost & {"reasoning", "mode", "effort", "budget", "summary"}:
+        same("thinking", wanted, asked)
     for name, value in source.extras.items():
         if value is not None and name not in paths and source.dialect != arrived.dialect:
             missing.append(f"{name}: {value!r}, which only the {source.dialect} dialect knows")
@@ -81,7 +85,6 @@ def _knobs(source: Request, encoded: Encoded, arrived: Request, lost: set[str], 
         if not any(path.startswith("output") for path in paths):
             same("the schema of the answer", _unnamed(source.output.schema), _unnamed(arrived.output.schema))
     same("verbosity", source.output.verbosity, arrived.output.verbosity, "verbosity")
-    same("thinking", _thinks(source), _thinks(arrived), "reasoning", "mode", "effort", "budget", "summary")
     same("cache key", source.cache_key, arrived.cache_key, "prompt_cache_key")
     same("user", source.user, arrived.user, "user")
     same("metadata", source.metadata, arrived.metadata, "metadata")

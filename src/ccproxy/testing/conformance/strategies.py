@@ -43,14 +43,15 @@ def responses(draw: st.DrawFn, *, thinking: bool = False) -> Response:
 
 
 @st.composite
-def requests(draw: st.DrawFn) -> Request:
-    """A conversation of no dialect, as an agent has it: instructions, tools, turns that call them, results, settings."""
+def requests(draw: st.DrawFn, *, images: bool = True) -> Request:
+    """A conversation of no dialect, as an agent has it: instructions, tools, turns that call them, results, settings; with
+    `images`, perhaps pictures among what the user says."""
     said = words.filter(lambda text: not text.isspace())
     tools = draw(st.lists(names, min_size=1, max_size=3, unique=True))
     messages: list[Message] = []
     for turn in range(draw(st.integers(1, 3))):
         asked: list[Part] = [Text(draw(said))]
-        if draw(st.booleans()):
+        if images and draw(st.booleans()):
             asked.append(Image(Source("base64", PIXEL, "image/png")))
         messages.append(Message("user", tuple(asked)))
         calls = [
