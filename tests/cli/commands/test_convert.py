@@ -59,7 +59,7 @@ def test_a_request_comes_out_as_it_would_be_sent(write, capfdbinary: pytest.Capt
     assert err.decode().splitlines() == [
         "ccproxy: request for POST /v1/chat/completions, content-type: application/json",
         "ccproxy: 1 loss:",
-        "  dropped       sampling.top_k = 5 (the target's model does not take it)",
+        "  sampling.top_k: dropped (5); the target's model does not take it",
     ]
 
 

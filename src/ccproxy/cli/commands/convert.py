@@ -266,10 +266,9 @@ def _count(losses: list[Loss]) -> str:
 
 
 def _lines(losses: Iterable[Loss]) -> list[str]:
-    """A line for each loss: what became of it, where, the values, why."""
+    """A line for each loss, as `ccproxy flows show` has them."""
     lines = []
     for loss in losses:
-        values = f" = {loss.source}" if loss.source else ""
-        values += f" -> {loss.target}" if loss.target else ""
-        lines.append(printable(f"  {loss.kind:12}  {loss.path}{values} ({loss.reason})"))
+        change = " -> ".join(part for part in (loss.source, loss.target) if part)
+        lines.append(printable(f"  {loss.path}: {loss.kind}{f' ({change})' if change else ''}; {loss.reason}"))
     return lines
