@@ -35,10 +35,12 @@ class Size:
     slow_seconds: int = 30
     turns: int = 200
     turn_bytes: int = 5000
+    translated: int = 5000
+    converted: int = 20
 
 
 FULL = Size()
-QUICK = Size(rounds=3, small=2000, deltas=100, burst_deltas=8000, large=300, starts=3, slow_seconds=5)
+QUICK = Size(rounds=3, small=2000, deltas=100, burst_deltas=8000, large=300, starts=3, slow_seconds=5, converted=5)
 SMOKE = Size(
     rounds=1,
     small=20,
@@ -54,6 +56,8 @@ SMOKE = Size(
     slow_seconds=1,
     turns=5,
     turn_bytes=2000,
+    translated=20,
+    converted=1,
 )
 
 #: mitmproxy gets a fraction of the requests, so that its rounds take about as long as the others'.
