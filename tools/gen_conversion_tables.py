@@ -64,6 +64,8 @@ def _media(types: frozenset[str]) -> str:
 
 _TAKES: dict[str, Callable[[Dialect], str]] = {
     "images": lambda d: _media(d.capabilities.image_types),
+    "images by URL": lambda d: _yes(d.capabilities.image_urls),
+    "how closely to look at an image": lambda d: _yes(d.capabilities.image_detail),
     "documents": lambda d: _media(d.capabilities.document_types),
     "documents by URL": lambda d: _yes(d.capabilities.document_urls),
     "recordings": lambda d: _media(d.capabilities.audio_types),
@@ -76,6 +78,7 @@ _TAKES: dict[str, Callable[[Dialect], str]] = {
     "groups of tools": lambda d: _yes(d.capabilities.namespaces),
     "provider's tools that convert": lambda d: _said(sorted(d.capabilities.hosted_tools)),
     "a choice among several tools": lambda d: _yes(d.capabilities.allowed_tools),
+    "a forced call": lambda d: _yes(d.capabilities.forced_calls),
     "no parallel calls": lambda d: _yes(d.capabilities.parallel_control),
     "sampling": lambda d: _said(sorted(d.capabilities.sampling)),
     "temperature": lambda d: "{:g} to {:g}".format(*d.capabilities.temperature),
@@ -85,6 +88,7 @@ _TAKES: dict[str, Callable[[Dialect], str]] = {
     "answers bound to a schema": lambda d: _yes(d.capabilities.json_schema),
     "effort words": lambda d: _said(d.capabilities.efforts),
     "thinking budget in tokens": lambda d: _yes(d.capabilities.budgets),
+    "highest thinking budget": lambda d: f"{most:,}" if (most := d.capabilities.max_budget) else "",
     "thinking that the model decides on": lambda d: _yes(d.capabilities.adaptive),
     "cache marks": lambda d: _yes(d.capabilities.cache_marks),
     "cache key": lambda d: _yes(d.capabilities.cache_key),
@@ -92,6 +96,30 @@ _TAKES: dict[str, Callable[[Dialect], str]] = {
     "metadata": lambda d: _yes(d.capabilities.metadata),
     "verbosity": lambda d: _yes(d.capabilities.verbosity),
     "token count": lambda d: _yes(d.write_count_request),
+}
+
+
+#: Capabilities that are no question of taking something: spelling, or what only other providers of a dialect lack.
+UNSHOWN = {
+    "answer_media",
+    "blank_stop",
+    "demands_thinking",
+    "developer_role",
+    "enable_thinking",
+    "envelope",
+    "legacy_limit",
+    "max_tokens",
+    "output_schema",
+    "reasoning",
+    "schema",
+    "stream_usage",
+    "strict_schema",
+    "text_parts",
+    "thinking_off",
+    "thinking_switch",
+    "thinks_unasked",
+    "tool_name",
+    "two_cuts",
 }
 
 

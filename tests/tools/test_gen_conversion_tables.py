@@ -15,6 +15,7 @@ import pytest
 from ccproxy.cli.main import run
 from ccproxy.gateway.conversion import ESTIMATED_HEADER, STRICT_HEADER
 from ccproxy.lightllm.config import LightllmConfig
+from ccproxy.lightllm.dialect import Capabilities
 from ccproxy.lightllm.ir.losses import LOSSES_HEADER, Loss
 from ccproxy.lightllm.registry import Registry
 
@@ -42,6 +43,13 @@ def test_every_table_is_on_the_page_and_a_stale_one_is_noticed(generator: Module
         assert PAGE.count(f"<!-- table: {name} -->\n|") == 1
     stale = PAGE.replace("| temperature | 0 to 1 |", "| temperature | 0 to 7 |")
     assert generator.page(stale) == PAGE != stale
+
+
+def test_every_capability_is_shown_or_left_out_on_purpose(generator: ModuleType) -> None:
+    shown = set(re.findall(r"d\.capabilities\.(\w+)", Path(generator.__file__ or "").read_text(encoding="utf-8")))
+    there = {field.name for field in msgspec.structs.fields(Capabilities)}
+    assert shown | generator.UNSHOWN == there
+    assert not shown & generator.UNSHOWN
 
 
 def test_it_speaks_of_every_dialect(generator: ModuleType) -> None:

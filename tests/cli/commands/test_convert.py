@@ -174,6 +174,18 @@ def test_strict_refuses_losses_only(write, capsys: pytest.CaptureFixture[str]) -
     assert run([*line, write({name: value for name, value in REQUEST.items() if name != "top_k"})]) == 0
 
 
+def test_another_provider_of_the_dialect_takes_other_things(write, capsys: pytest.CaptureFixture[str]) -> None:
+    tools = [{"name": "f", "input_schema": {"type": "object"}}]
+    file = write({**REQUEST, "tools": tools, "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}})
+    line = ["convert", "--from", "anthropic", "--to", "openai", "--json", file]
+    assert run(line) == 0
+    assert json.loads(capsys.readouterr().out)["result"]["parallel_tool_calls"] is False
+    assert run([*line, "--family", "deepseek"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert "parallel_tool_calls" not in document["result"]
+    assert "parallel_tool_calls" in [loss["path"] for loss in document["losses"]]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -207,6 +219,7 @@ def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: 
     ("line", "said"),
     [
         (["--from", "klingon", "--to", "openai"], "there is no dialect 'klingon' (there are: anthropic, "),
+        (["--from", "openai", "--to", "openai", "--family", "klingon"], "unknown: 'klingon' (there are: anthropic, "),
         (["--from", "openai"], "Missing option '--to'"),
         (["--from", "openai", "--to", "gemini", "--request", "x"], "--request is for answers"),
     ],

@@ -54,6 +54,17 @@ class _DialectType(click.ParamType["Dialect"]):
         return [CompletionItem(name) for name in Registry().names() if name.startswith(incomplete)]
 
 
+class _FamilyType(click.ParamType[str]):
+    """A family of providers. Imports nothing before it is used."""
+
+    name = "family"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from ccproxy.lightllm.families import FAMILIES, family_of
+
+        return family_of(value) or self.fail(f"unknown: {value!r} (there are: {', '.join(FAMILIES)})", param, ctx)
+
+
 @dataclass(frozen=True)
 class _Result:
     """What a conversion gave. `path` and `headers` are of requests, `status` and `error` of answers."""
@@ -64,6 +75,14 @@ class _Result:
     headers: dict[str, str] = field(default_factory=dict)
     status: int | None = None
     error: ErrorInfo | None = None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the command line says about a request: the model to ask for, and whose provider gets it."""
+
+    model: str
+    family: str | None
 
 
 @click.command()
@@ -79,6 +98,13 @@ class _Result:
     help="The client's request (in the dialect of --to) that the answer is for: names of tools, stop sequences and what "
     "else was asked for then come out as in the proxy.",
 )
+@click.option(
+    "--family",
+    type=_FamilyType(),
+    metavar="NAME",
+    help="Whose provider gets the request, where that is not the dialect's own: deepseek, openrouter, ollama, ... "
+    "An unknown name lists them.",
+)
 @click.option("--model", default="", metavar="NAME", help="The model to ask for, or to name in the answer.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if anything is lost.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: result, path, headers, status, error, losses.")
@@ -90,6 +116,7 @@ def command(
     target: Dialect,
     kind: str | None,
     request_file: str | None,
+    family: str | None,
     model: str,
     strict: bool,
     as_json: bool,
@@ -108,9 +135,10 @@ def command(
         raise click.UsageError("--request is for answers: say --response or --stream")
     body = _read(file)
     if kind is None:
-        result = _request(source, target, body, model, file)
+        encoded, _ = _encoded(source, target, body, _Asked(model, family), file)
+        result = _Result(encoded.body, list(encoded.losses), encoded.path, dict(encoded.headers))
     else:
-        asked = None if request_file is None else _asked(target, source, model, request_file)
+        asked = None if request_file is None else _asked(target, source, _Asked(model, family), request_file)
         result = _answer(source, target, body, model, asked, stream=kind == "stream")
     _print_result(result, as_json=as_json)
     if not as_json:
@@ -133,30 +161,31 @@ def _name(file: str) -> str:
     return "stdin" if file == "-" else printable(output.tilde(file))
 
 
-def _request(source: Dialect, target: Dialect, body: bytes, model: str, file: str) -> _Result:
-    encoded = _encoded(source, target, body, model, file)
-    return _Result(encoded.body, list(encoded.losses), encoded.path, dict(encoded.headers))
-
-
-def _encoded(source: Dialect, target: Dialect, body: bytes, model: str, file: str) -> Encoded:
-    """The request in `body`, written in `target`. Raises CommandError that names the file and the place in it."""
+def _encoded(source: Dialect, target: Dialect, body: bytes, asked: _Asked, file: str) -> tuple[Encoded, Request]:
+    """The request in `body` written in `target`, and as it was read. Raises CommandError that names the file and the
+    place in it."""
     from ccproxy.lightllm.dialect import Target
 
+    takes = None
     try:
         # Some dialects have the model in the path, which the file does not hold.
-        request = source.decode_request(body, model=model)
-        if not request.model:
+        request = source.decode_request(body, model=asked.model)
+        model = asked.model or request.model
+        if not model:
             raise CommandError(f"{_name(file)}: the request names no model", hint="say which with --model")
-        return target.encode_request(request, Target(model=model))
+        if asked.family is not None:
+            from ccproxy.lightllm.families import capabilities
+
+            takes = capabilities(target.name, asked.family, model)
+        return target.encode_request(request, Target(model=asked.model, capabilities=takes)), request
     except BadRequest as problem:
         raise CommandError(f"{_name(file)}: {printable(problem.message)}", hint=problem.hint) from None
 
 
-def _asked(client: Dialect, upstream: Dialect, model: str, file: str) -> tuple[Context, Encoded]:
+def _asked(client: Dialect, upstream: Dialect, asked: _Asked, file: str) -> tuple[Context, Encoded]:
     """The context of an answer to the request in `file`, and the request as the upstream got it."""
-    body = _read(file)
-    encoded = _encoded(client, upstream, body, model, file)
-    return _context(model, client.decode_request(body, model=model)), encoded
+    encoded, request = _encoded(client, upstream, _read(file), asked, file)
+    return _context(asked.model, request), encoded
 
 
 def _context(model: str, request: Request | None = None) -> Context:
