@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from ccproxy.cli.main import run
-from ccproxy.gateway.conversion import ESTIMATED_HEADER, STRICT_HEADER
+from ccproxy.gateway.conversion import STRICT_HEADER
+from ccproxy.gateway.endpoints import counted
 from ccproxy.lightllm.config import LightllmConfig
 from ccproxy.lightllm.dialect import Capabilities
 from ccproxy.lightllm.ir.losses import LOSSES_HEADER, Loss
@@ -59,7 +60,9 @@ def test_it_speaks_of_every_dialect(generator: ModuleType) -> None:
 
 
 def test_its_headers_settings_and_words_are_the_real_ones() -> None:
-    for header in (LOSSES_HEADER, STRICT_HEADER.decode(), ESTIMATED_HEADER.decode()):
+    _, marked, _ = counted(b"")
+    assert marked.text(b"x-ccproxy-estimated") == "1"
+    for header in (LOSSES_HEADER, STRICT_HEADER.decode(), "x-ccproxy-estimated: 1"):
         assert f"`{header}" in PAGE
     settings = set(re.findall(r"`lightllm\.(\w+)", PAGE))
     assert settings

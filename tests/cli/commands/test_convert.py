@@ -186,6 +186,17 @@ def test_another_provider_of_the_dialect_takes_other_things(write, capsys: pytes
     assert "parallel_tool_calls" in [loss["path"] for loss in document["losses"]]
 
 
+def test_what_is_known_of_a_model_counts(write, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write({**REQUEST, "model": "m"})
+    line = ["convert", "--from", "anthropic", "--to", "openai", "--json", file, "--model"]
+    assert run([*line, "gpt-4o"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"]["temperature"] == 0.5
+    assert run([*line, "gpt-5"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert "temperature" not in document["result"]
+    assert "sampling.temperature" in [loss["path"] for loss in document["losses"]]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

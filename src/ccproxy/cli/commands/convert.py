@@ -165,18 +165,15 @@ def _encoded(source: Dialect, target: Dialect, body: bytes, asked: _Asked, file:
     """The request in `body` written in `target`, and as it was read. Raises CommandError that names the file and the
     place in it."""
     from ccproxy.lightllm.dialect import Target
+    from ccproxy.lightllm.families import capabilities
 
-    takes = None
     try:
         # Some dialects have the model in the path, which the file does not hold.
         request = source.decode_request(body, model=asked.model)
         model = asked.model or request.model
         if not model:
             raise CommandError(f"{_name(file)}: the request names no model", hint="say which with --model")
-        if asked.family is not None:
-            from ccproxy.lightllm.families import capabilities
-
-            takes = capabilities(target.name, asked.family, model)
+        takes = capabilities(target.name, asked.family or target.name, model)
         return target.encode_request(request, Target(model=asked.model, capabilities=takes)), request
     except BadRequest as problem:
         raise CommandError(f"{_name(file)}: {printable(problem.message)}", hint=problem.hint) from None
