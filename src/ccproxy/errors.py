@@ -60,6 +60,11 @@ class Untranslatable(BadRequest):
 
     kind = "untranslatable"
 
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None, param: str = "") -> None:
+        super().__init__(message, hint=hint, status=status)
+        #: The field of the request that is at fault, or "".
+        self.param = param
+
 
 class Forbidden(CCProxyError):
     """The Host/Origin guard or the client-key check refused the request (401 or 403)."""

@@ -67,12 +67,14 @@ def test_model_and_stream_are_the_targets() -> None:
         (State(conversation="c"), "conversation"),
         (State(background=True), "background"),
         (State(store=True), "store"),
+        (State(thread=True), "thread"),
         (State(prompt="p"), "prompt"),
     ],
 )
 def test_state_of_another_provider_is_refused(state: State, word: str) -> None:
-    with pytest.raises(Untranslatable, match=f"^{word} refers"):
+    with pytest.raises(Untranslatable, match=f"^{word} refers") as raised:
         run(state=state)
+    assert raised.value.param == word
     assert run(state=State(store=False))[1] == {}
 
 

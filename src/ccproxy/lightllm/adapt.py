@@ -81,11 +81,13 @@ def refuse_unportable(request: Request) -> None:
         (state.background, "background"),
         (state.store, "store"),
         (state.prompt, "prompt"),
+        (state.thread, "thread"),
     ):
         if value:
             raise Untranslatable(
                 f"{what} refers to what only the provider of the {request.dialect} dialect keeps",
                 hint="send the whole conversation, without it",
+                param=what,
             )
     if request.candidates is not None and request.candidates > 1:
         raise Untranslatable(

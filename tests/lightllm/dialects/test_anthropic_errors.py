@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from ccproxy.lightllm.errors import STATUS, ErrorInfo, ErrorKind
+from ccproxy.errors import Untranslatable
+from ccproxy.lightllm.dialect import Target
+from ccproxy.lightllm.errors import STATUS, ErrorInfo, ErrorKind, info_of
 
 from ..kit import REGISTRY
 
@@ -55,3 +57,19 @@ def test_odd_shapes_are_read_by_their_status(body: object, kind: str, message: s
 
 def test_an_overload_in_a_stream_has_the_status_it_would_have_had() -> None:
     assert ANTHROPIC.decode_error(0, b'{"error":{"type":"overloaded_error","message":"m"}}').http_status == 529
+
+
+def test_a_thread_that_cannot_be_kept_is_refused_in_the_words_at_which_clients_send_everything() -> None:
+    body = {
+        "model": "m",
+        "max_tokens": 9,
+        "thread": {"type": "create"},
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    request = ANTHROPIC.decode_request(json.dumps(body).encode())
+    assert json.loads(ANTHROPIC.encode_request(request, Target()).body)["thread"] == {"type": "create"}
+    with pytest.raises(Untranslatable, match="thread") as raised:
+        REGISTRY.get("openai").encode_request(request, Target())
+    status, written = ANTHROPIC.encode_error(info_of(raised.value))
+    assert status == 400
+    assert json.loads(written)["error"]["details"]["error_code"] == "thread_unsupported_request"

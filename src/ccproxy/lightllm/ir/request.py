@@ -117,13 +117,15 @@ class Reasoning(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What ties a request to things that only one provider keeps. Never converted: see `adapt.refuse_unportable`."""
+    """What ties a request to things that only one provider keeps. Never converted: see `adapt.refuse_unportable`.
+    `thread` is a conversation that the provider is to keep from now on, or goes on with (Anthropic)."""
 
     previous_response: str = ""
     conversation: str = ""
     background: bool = False
     store: bool | None = None
     prompt: str = ""
+    thread: bool = False
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -72,6 +72,9 @@ def error_object(error: ErrorInfo) -> JsonObject:
     inner: JsonObject = {"type": word, "message": error.message}
     if own and error.details:
         inner["details"] = error.details
+    if error.param == "thread" and not own:
+        # At this code the official SDK goes on by sending the whole conversation.
+        inner["details"] = {"error_code": "thread_unsupported_request", "unsupported": []}
     written: JsonObject = {"type": "error", "error": inner}
     if error.request_id:
         written["request_id"] = error.request_id

@@ -24,7 +24,7 @@ from ccproxy.lightllm.dialects.anthropic.write import short, write_cache, write_
 from ccproxy.lightllm.fields import Fields, ShapeError, as_list
 from ccproxy.lightllm.ir.losses import LossLedger
 from ccproxy.lightllm.ir.parts import JsonObject, Opaque, Part, Text, Thinking, ToolCall, ToolResult, described
-from ccproxy.lightllm.ir.request import Message, Output, Request, Role, Sampling
+from ccproxy.lightllm.ir.request import Message, Output, Request, Role, Sampling, State
 from ccproxy.lightllm.jsontext import JsonError, dumps, loads
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
@@ -66,6 +66,7 @@ def _read(fields: Fields, model: str, stream: bool | None) -> Request:
         cache=None if mark is None else read_cache(mark, "cache_control"),
         stream=bool(streams if stream is None else stream),
         user=metadata.text("user_id"),
+        state=State(thread=fields.has("thread")),
         extras=fields.rest(),
     )
     for name, rest in (("metadata", metadata.rest()), ("output_config", config.rest())):
