@@ -10,8 +10,6 @@ function calling is AUTO.
 
 from __future__ import annotations
 
-import itertools
-
 import msgspec
 
 from ccproxy.errors import BadRequest, Untranslatable
@@ -21,24 +19,16 @@ from ccproxy.lightllm.dialects.gemini.read import read_part
 from ccproxy.lightllm.dialects.gemini.spelling import NAME, camel, fields_of, said
 from ccproxy.lightllm.dialects.gemini.thinking import read_thinking, write_thinking
 from ccproxy.lightllm.dialects.gemini.tools import read_tool_choice, read_tools, write_tool_choice, write_tools
+from ccproxy.lightllm.dialects.gemini.turns import read_turns
 from ccproxy.lightllm.dialects.gemini.write import write_parts
 from ccproxy.lightllm.fields import Fields, ShapeError, as_list
 from ccproxy.lightllm.ir.losses import LossLedger
 from ccproxy.lightllm.ir.parts import JsonObject, Opaque, Part, Text, Thinking, ToolCall, ToolResult
-from ccproxy.lightllm.ir.request import Message, Output, Request, Role, Sampling, State
+from ccproxy.lightllm.ir.request import Message, Output, Request, Sampling, State
 from ccproxy.lightllm.jsontext import JsonError, dumps, loads
 from ccproxy.lightllm.schema import translate
 from ccproxy.lightllm.schema_rules import GEMINI_OPENAPI
-from ccproxy.lightllm.toolids import ToolIds
 
-_ROLES: dict[str, Role] = {
-    "user": "user",
-    "model": "assistant",
-    "assistant": "assistant",
-    "function": "user",
-    "tool": "user",
-    "system": "system",
-}
 #: The mark among a request's extras that it came in an envelope.
 ENVELOPE = "request"
 _CONFIG = "generationConfig."
@@ -85,7 +75,7 @@ def _read(fields: Fields, model: str, stream: bool | None) -> Request:
     request = Request(
         model=model.removeprefix("models/") or named,
         dialect=NAME,
-        messages=tuple(_messages(contents)),
+        messages=read_turns(contents),
         system=_system(fields.value("systemInstruction")),
         tools=read_tools(fields.items("tools")),
         tool_choice=choice,
@@ -141,51 +131,6 @@ def _system(value: object) -> tuple[Part, ...]:
     items = fields.value("parts")
     items = [items] if type(items) is dict else [] if items is None else as_list(items, "systemInstruction.parts")
     return tuple(read_part(item, f"systemInstruction.parts[{i}]") for i, item in enumerate(items))
-
-
-def _messages(value: object) -> list[Message]:
-    if value is None:
-        raise ShapeError("contents: is missing")
-    if type(value) is str:
-        return [Message("user", (Text(value),))]
-    items = [value] if type(value) is dict else as_list(value, "contents")
-    ids = _Ids()
-    messages: list[Message] = []
-    for index, item in enumerate(items):
-        path = f"contents[{index}]"
-        fields = fields_of(item, path)
-        role = fields.text("role", "user")
-        if role not in _ROLES:
-            raise ShapeError(f"{path}.role: expected user or model")
-        given = fields.value("parts")
-        given = [given] if type(given) is dict else [] if given is None else as_list(given, f"{path}.parts")
-        parts = tuple(ids.named(read_part(part, f"{path}.parts[{i}]")) for i, part in enumerate(given))
-        messages.append(Message(_ROLES[role], parts, extras=fields.rest()))
-    return messages
-
-
-class _Ids:
-    """Ids for calls and results that have none: by their place in the conversation, so that they are the same in every
-    request. A result belongs to the first call of its tool that waits for one."""
-
-    def __init__(self) -> None:
-        numbers = itertools.count(1)
-        self._ids = ToolIds((), lambda: f"{next(numbers):04d}")
-        #: Calls without a result, in order: id and name.
-        self._waiting: list[tuple[str, str]] = []
-
-    def named(self, part: Part) -> Part:
-        if isinstance(part, ToolCall):
-            call_id = part.id or self._ids.claim("")
-            self._waiting.append((call_id, part.name))
-            return part if part.id else msgspec.structs.replace(part, id=call_id)
-        if isinstance(part, ToolResult):
-            wanted = [one for one in self._waiting if (one[0] == part.call_id if part.call_id else one[1] == part.name)]
-            if wanted:
-                self._waiting.remove(wanted[0])
-            if not part.call_id:
-                return msgspec.structs.replace(part, call_id=wanted[0][0] if wanted else self._ids.claim(""))
-        return part
 
 
 # Writing
