@@ -114,6 +114,16 @@ def test_a_cut_stream_says_so() -> None:
     assert b"was cut" in out
 
 
+@pytest.mark.parametrize("end", [b"event: content_block_delta\ndata: ", b'data: {"type":"content_bl'])
+def test_a_stream_cut_in_the_middle_of_a_frame_says_so_too(end: bytes) -> None:
+    translator = stream()
+    out = through(translator, [TEXT[: TEXT.index(b"event: content_block_stop")] + end])
+    assert kinds(out)[-1] == "error"
+    assert b"was cut" in out
+    assert translator.error is not None
+    assert translator.error.kind == "cut"
+
+
 def test_the_caller_can_end_it() -> None:
     translator = stream()
     translator.feed(TEXT[: TEXT.index(b"event: content_block_stop")])

@@ -19,7 +19,7 @@ from typing import Protocol
 from ccproxy.errors import CCProxyError, UpstreamError
 from ccproxy.lightllm.compression import Decompressor
 from ccproxy.lightllm.dialect import Context, Dialect, Encoded, Frame, StreamForm
-from ccproxy.lightllm.errors import ErrorInfo, info_of, malformed
+from ccproxy.lightllm.errors import ErrorInfo, cut, info_of, malformed
 from ccproxy.lightllm.ir.events import (
     ArgsDelta,
     End,
@@ -36,7 +36,7 @@ from ccproxy.lightllm.ir.events import (
 )
 from ccproxy.lightllm.ir.usage import Usage
 from ccproxy.lightllm.json_array import JsonArraySplitter, JsonArrayWriter
-from ccproxy.lightllm.jsontext import dumps
+from ccproxy.lightllm.jsontext import dumps, loads_or_none
 from ccproxy.lightllm.sse import SSE_COMMENT, SSEFramer, sse_event
 from ccproxy.lightllm.stops import StopCutter
 
@@ -182,10 +182,12 @@ class _Pipeline:
         try:
             if self._decompressor is not None:
                 self._decompressor.eof()
-            frames = self._read(self._reader.eof())
+            rest = list(self._reader.eof())
         except UpstreamError as problem:
             return self.failure(malformed(problem.message))
-        return frames + self._push(self._decoder.eof())
+        if any(data is not None and _is_torn(data) for _, data in rest):
+            return self.failure(cut())
+        return self._read(rest) + self._push(self._decoder.eof())
 
     def frame(self, name: str | None, data: bytes) -> list[Frame]:
         """A frame that is cut out already."""
@@ -250,6 +252,11 @@ class _Pipeline:
                 self.error, self.ended = error, True
             case _:
                 pass
+
+
+def _is_torn(data: bytes) -> bool:
+    """Whether the last frame of a stream ends in the middle of its object."""
+    return not data or (data.startswith(b"{") and loads_or_none(data) is None)
 
 
 class _Translator:
