@@ -102,7 +102,8 @@ class OpenAIDecoder(BaseDecoder):
         answer = loads(body)
         if type(answer) is not dict or answer.get("error") is not None or not answer.get("choices"):
             info = decode_error(0, body)
-            self.error(info if type(answer) is not dict or is_error(answer) else malformed(info.message))
+            told = answer[0] if type(answer) is list and len(answer) == 1 else answer
+            self.error(info if type(told) is dict and is_error(told) else malformed(info.message))
             return
         self._chunk(answer, whole=True)
         self._stop = self._stop or Stop("end")
