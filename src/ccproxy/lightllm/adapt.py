@@ -22,6 +22,7 @@ from ccproxy.lightllm.dialect import Capabilities, Target
 from ccproxy.lightllm.ir.losses import LossLedger
 from ccproxy.lightllm.ir.parts import Opaque, Part, Text, ToolCall, ToolResult
 from ccproxy.lightllm.ir.request import CustomTool, FunctionTool, HostedTool, Message, Request, Tool, ToolChoice
+from ccproxy.lightllm.json_word import with_json_word
 from ccproxy.lightllm.repair import repaired
 from ccproxy.lightllm.schema import strict_problem, translate
 from ccproxy.lightllm.toolargs import CUSTOM_INPUT
@@ -69,7 +70,8 @@ def adapt(request: Request, dialect: str, target: Target, capabilities: Capabili
         changes["namespaces"] = {}
     stop = adapt_knobs(request, capabilities, ledger, changes, crossing=crossing)
     _tool_choice(request, tools, names, capabilities, ledger, changes)
-    return Adapted(replace(request, **changes), names, stop)
+    adapted = replace(request, **changes)
+    return Adapted(with_json_word(adapted, capabilities, ledger) if crossing else adapted, names, stop)
 
 
 def refuse_unportable(request: Request) -> None:

@@ -55,6 +55,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         needs_max_tokens: whether the limit must be given.
         max_tokens: whether a limit may be given.
         json_mode, json_schema: the forms of structured output.
+        json_word: where JSON mode wants the word JSON: in a message (`messages`), also among the instructions
+            (`anywhere`), or "" where it does not.
         efforts: effort words, rising; empty = it has no words.
         budgets: whether thinking takes a budget in tokens.
         max_budget: the highest such budget; None = any.
@@ -105,6 +107,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: bool = True
     json_mode: bool = True
     json_schema: bool = True
+    json_word: Literal["", "messages", "anywhere"] = ""
     efforts: tuple[str, ...] = ()
     budgets: bool = False
     max_budget: int | None = None

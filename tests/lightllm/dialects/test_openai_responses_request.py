@@ -313,7 +313,7 @@ LOOSE = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalP
 @pytest.mark.parametrize(
     ("output", "form", "losses"),
     [
-        (Output("json"), {"type": "json_object"}, {}),
+        (Output("json"), {"type": "json_object"}, {"output.form": "approximated"}),
         (Output("schema", STRICT), {"type": "json_schema", "name": "answer", "strict": True, "schema": STRICT}, {}),
         (Output("schema", STRICT, "who", "D", strict=False), {"type": "json_schema", "name": "who", "description": "D", "strict": False, "schema": STRICT}, {}),
         (Output("schema", LOOSE, "w o"), {"type": "json_schema", "name": "w_o", "strict": False, "schema": LOOSE}, {"output.name": "approximated", "output.strict": "approximated"}),

@@ -32,6 +32,7 @@ CAPABILITIES = Capabilities(
     cache_key=True,
     metadata=True,
     verbosity=True,
+    json_word="anywhere",
 )
 
 #: What any server of this dialect takes, for one of which nothing more is known.

@@ -48,6 +48,7 @@ CAPABILITIES = Capabilities(
     cache_key=True,
     metadata=True,
     verbosity=True,
+    json_word="messages",
     schema=PLAIN_TOP,
     strict_schema=OPENAI_STRICT,
 )
