@@ -307,6 +307,7 @@ def test_turns() -> None:
 def test_media() -> None:
     written, losses = parts(
         Image(Source("base64", "iVBORw0KGgo=")),
+        Image(Source("base64", "AAAA")),
         Image(Source("url", "https://e.com/a.JPG?x=1")),
         Audio(Source("base64", "x", "audio/wav")),
         Document(Source("base64", "JVBERi0=", "application/pdf"), title="T", context="c", citations=True),
@@ -316,6 +317,7 @@ def test_media() -> None:
     )
     assert written == [
         {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}},
+        {"inlineData": {"mimeType": "image/png", "data": "AAAA"}},
         {"fileData": {"fileUri": "https://e.com/a.JPG?x=1", "mimeType": "image/jpeg"}},
         {"inlineData": {"mimeType": "audio/wav", "data": "x"}},
         {"text": "Document: T\nc"},
@@ -326,9 +328,9 @@ def test_media() -> None:
         {"fileData": {"fileUri": "https://e.com/doc", "mimeType": "application/pdf"}},
     ]
     assert losses == {
-        "messages[0].parts[3].citations": "dropped",
-        "messages[0].parts[3].title": "approximated",
-        "messages[0].parts[5].title": "approximated",
+        "messages[0].parts[4].citations": "dropped",
+        "messages[0].parts[4].title": "approximated",
+        "messages[0].parts[6].title": "approximated",
     }
     with pytest.raises(Untranslatable, match="image/gif"):
         parts(Image(Source("base64", "x", "image/gif")))
@@ -410,10 +412,35 @@ def test_choices(choice: ToolChoice, config: dict[str, Any]) -> None:
     assert again.tool_choice == choice
 
 
-def test_a_choice_without_tools() -> None:
-    body, losses = write(tool_choice=ToolChoice("required"))
-    assert "toolConfig" not in body
-    assert losses == {"tool_choice": "dropped"}
+SEARCH = HostedTool("other", "web_search", "web_search", {"type": "web_search"})
+
+
+@pytest.mark.parametrize(
+    ("tools", "choice", "config", "losses"),
+    [
+        ((), ToolChoice("required"), None, {"tool_choice": "dropped"}),
+        ((SEARCH,), ToolChoice("auto"), None, {}),
+        ((SEARCH,), ToolChoice("tool", "web_search"), None, {"tool_choice": "dropped"}),
+        ((SEARCH, FunctionTool("f")), ToolChoice("tool", "web_search"), {"mode": "AUTO"}, {"tool_choice.name": "approximated"}),
+        (
+            (SEARCH, FunctionTool("f")),
+            ToolChoice("required", allowed=("web_search", "f")),
+            {"mode": "ANY", "allowedFunctionNames": ["f"]},
+            {"tool_choice.name": "approximated"},
+        ),
+    ],
+)  # fmt: skip
+def test_only_functions_can_be_chosen(tools: Any, choice: ToolChoice, config: Any, losses: dict[str, str]) -> None:
+    body, found = write(tools=tools, tool_choice=choice)
+    assert body.get("toolConfig") == (config and {"functionCallingConfig": config})
+    assert found == losses
+
+
+def test_no_tools_at_all_means_those_of_google_too() -> None:
+    body, losses = write(tools=(SEARCH, FunctionTool("f")), tool_choice=ToolChoice("none"))
+    assert body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+    assert losses == {}
+    assert "tools" not in write(tools=(SEARCH,), tool_choice=ToolChoice("none"))[0]
 
 
 def test_an_upstream_that_takes_openapi_schemas() -> None:
@@ -460,6 +487,8 @@ def test_openapi_there_and_back() -> None:
         (Reasoning("on", budget=3000), {"thinkingBudget": 3000, "includeThoughts": True}, {}),
         (Reasoning("on", "high"), {"thinkingBudget": 16384, "includeThoughts": True}, {}),
         (Reasoning("on", "low", summary="none"), {"thinkingBudget": 2048, "includeThoughts": False}, {}),
+        (Reasoning(summary="auto"), {"includeThoughts": True}, {}),
+        (Reasoning(summary="detailed"), {"includeThoughts": True}, {"reasoning.summary": "approximated"}),
         (
             Reasoning("on", "max"),
             {"thinkingBudget": 32768, "includeThoughts": True},
@@ -481,7 +510,7 @@ def test_thinking_by_budget(reasoning: Reasoning, config: Any, losses: dict[str,
 @pytest.mark.parametrize(
     ("reasoning", "config", "losses"),
     [
-        (Reasoning("off"), {"thinkingLevel": "MINIMAL"}, {}),
+        (Reasoning("off"), {"thinkingLevel": "MINIMAL"}, {"reasoning.mode": "approximated"}),
         (Reasoning("on", "high"), {"thinkingLevel": "HIGH", "includeThoughts": True}, {}),
         (
             Reasoning("on", "xhigh"),

@@ -144,9 +144,30 @@ def test_citations_become_grounding() -> None:
     frames = [frame for event in unfold(answer(Text("w", cited))) for frame in encoder.event(event)]
     assert frames[-1].data["candidates"][0]["groundingMetadata"] == {
         "groundingChunks": [{"web": {"uri": "https://e.com", "title": "E"}}, {"web": {"uri": "https://f.com"}}],
-        "groundingSupports": [{"segment": {"text": "w"}, "groundingChunkIndices": [0]}],
+        "groundingSupports": [
+            {"segment": {"startIndex": 0, "endIndex": 1, "text": "w"}, "groundingChunkIndices": [0, 1]}
+        ],
     }
     assert [loss.name for loss in held.ledger] == ["citations"]
+
+
+def test_the_places_of_citations_there_and_back() -> None:
+    first = Text("Grüße aus 東京. Ja.", (Citation("https://e.com", start=6, end=12), Citation("https://f.com")))
+    second = Text("Nein.", (Citation("https://e.com", start=0, end=4),))
+    written = collected(GEMINI, list(unfold(answer(first, ToolCall("c", "f"), second))))
+    (candidate,) = json.loads(written)["candidates"]
+    said = "".join(part.get("text", "") for part in candidate["content"]["parts"]).encode()
+    supports = candidate["groundingMetadata"]["groundingSupports"]
+    segments = [one["segment"] for one in supports]
+    assert [one["text"] for one in segments] == ["aus 東京", "Grüße aus 東京. Ja.", "Nein"]
+    assert [said[one["startIndex"] : one["endIndex"]].decode() for one in segments] == [one["text"] for one in segments]
+    assert [one["groundingChunkIndices"] for one in supports] == [[0], [1], [0]]
+    (again,) = checked(decode_document(GEMINI, collected(GEMINI, list(unfold(answer(first)))))).parts
+    assert isinstance(again, Text)
+    assert [(one.url, one.start, one.end) for one in again.citations] == [
+        ("https://e.com", 6, 12),
+        ("https://f.com", 0, 17),
+    ]
 
 
 def test_media_and_what_has_no_part() -> None:
@@ -335,10 +356,9 @@ def test_citations_of_an_upstream() -> None:
     case = (CASES / "gemini" / "grounding" / "document.json").read_bytes()
     (part,) = checked(decode_document(GEMINI, case)).parts
     assert isinstance(part, Text)
-    assert [(one.url, one.cited) for one in part.citations] == [
-        ("https://e.com/a", "Sün is large"),
-        ("https://e.com/b", "Sün is large"),
-    ]
+    assert [one.url for one in part.citations] == ["https://e.com/a", "https://e.com/b"]
+    # The words of a segment are the answer's, not the source's.
+    assert [one.cited for one in part.citations] == ["", ""]
     assert [part.text[one.start : one.end] for one in part.citations] == ["Sün is large"] * 2
     # Google counts bytes, we count characters.
     assert [(one.start, one.end) for one in part.citations] == [(5, 17)] * 2
@@ -354,6 +374,17 @@ def test_citations_without_their_text_are_recorded() -> None:
     raw = {"candidates": [{"content": {"parts": [{"functionCall": {"name": "f"}}]}, "groundingMetadata": grounding}]}
     decoder.frame(None, json.dumps(raw).encode())
     assert [loss.name for loss in held.ledger] == ["citations"]
+
+
+def test_a_sketch_in_thoughts_does_not_leak_into_the_answer() -> None:
+    sketch = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": True}
+    picture = {"inlineData": {"mimeType": "image/png", "data": "BBBB"}}
+    body = {"candidates": [{"content": {"parts": [sketch, picture]}, "finishReason": "STOP"}]}
+    events = decode_document(GEMINI, json.dumps(body).encode())
+    written = collected(REGISTRY.get("openai_responses"), events)
+    assert b"AAAA" not in written
+    assert b"BBBB" in written
+    assert b"AAAA" in collected(GEMINI, events)
 
 
 def test_further_candidates_are_left_out_with_a_loss() -> None:

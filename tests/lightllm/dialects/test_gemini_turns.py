@@ -79,3 +79,13 @@ def test_parts_of_one_content_stay_apart() -> None:
 def test_turns_of_the_user_are_left_as_they_are() -> None:
     hello = {"role": "user", "parts": [{"text": "a"}, {"text": ""}]}
     assert turns(hello, hello) == (Message("user", (Text("a"), Text(""))),) * 2
+
+
+def test_a_sketch_in_thoughts_is_no_picture_that_was_given() -> None:
+    sketch = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": True}
+    body = json.dumps({"contents": [model(sketch, {"text": "Here it is."})]}).encode()
+    request = GEMINI.decode_request(body, model="m")
+    assert json.loads(GEMINI.encode_request(request, Target()).body)["contents"][0]["parts"][0] == sketch
+    encoded = REGISTRY.get("openai_responses").encode_request(request, Target())
+    assert b"AAAA" not in encoded.body
+    assert [loss.name for loss in encoded.losses] == ["thought"]

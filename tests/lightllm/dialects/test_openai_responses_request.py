@@ -286,6 +286,7 @@ def test_signatures_of_other_providers_come_back_through_the_client() -> None:
         (Reasoning("adaptive"), {"summary": "auto"}, {}),
         (Reasoning("adaptive", "max", summary="none"), {"effort": "max"}, {}),
         (Reasoning("", "xhigh"), {"effort": "xhigh"}, {}),
+        (Reasoning("between_tools"), {"summary": "auto"}, {"reasoning.mode": "approximated"}),
         (Reasoning("on", "ultra"), {"effort": "medium"}, {"reasoning.effort": "approximated"}),
     ],
 )

@@ -1,6 +1,7 @@
 """`groundingMetadata` and `citationMetadata` as citations, and citations of other dialects as grounding.
 
-Places are counted in bytes of UTF-8 there and in characters here.
+Places are counted in bytes of UTF-8 there and in characters here. The words of a segment are the answer's; which words of
+the source it rests on, Google does not say.
 """
 
 from __future__ import annotations
@@ -36,8 +37,7 @@ def citations_of(candidate: JsonObject, text: str) -> list[Citation]:
             cited.add(index)
             end = place(segment.get("endIndex"))
             start = place(segment.get("startIndex", 0)) if end is not None else None
-            words = segment.get("text")
-            found.append(Citation(*chunks[index], words if type(words) is str else "", start, end))
+            found.append(Citation(*chunks[index], "", start, end))
     for index, (url, title) in enumerate(chunks):
         if url and index not in cited:
             found.append(Citation(url, title))
@@ -52,16 +52,32 @@ def citations_of(candidate: JsonObject, text: str) -> list[Citation]:
     return found
 
 
-def grounding_of(citations: Sequence[Citation]) -> JsonObject:
-    """The `groundingMetadata` that says `citations`."""
-    sources = list(dict.fromkeys((citation.url, citation.title) for citation in citations))
+def segment_of(citation: Citation, text: str, before: int) -> JsonObject:
+    """Which words of `text` a citation supports: all, unless it says. `before` is how many bytes of text there are
+    before it."""
+    end = len(text) if citation.end is None else citation.end
+    words = text[citation.start or 0 : end]
+    start = before + _size(text[: citation.start or 0])
+    return {"startIndex": start, "endIndex": start + _size(words), "text": words}
+
+
+def grounding_of(citations: Sequence[tuple[Citation, JsonObject]]) -> JsonObject:
+    """The `groundingMetadata` that says citations, each with its segment. Where one segment has several sources, they
+    are one support."""
+    sources = list(dict.fromkeys((citation.url, citation.title) for citation, _ in citations))
     chunks = [{"web": {"uri": url, **({"title": title} if title else {})}} for url, title in sources]
-    supports = [
-        {"segment": {"text": citation.cited}, "groundingChunkIndices": [sources.index((citation.url, citation.title))]}
-        for citation in citations
-        if citation.cited
-    ]
-    return {"groundingChunks": chunks, **({"groundingSupports": supports} if supports else {})}
+    supports: list[JsonObject] = []
+    for citation, segment in citations:
+        index = sources.index((citation.url, citation.title))
+        if supports and supports[-1]["segment"] == segment:
+            supports[-1]["groundingChunkIndices"].append(index)
+        else:
+            supports.append({"segment": segment, "groundingChunkIndices": [index]})
+    return {"groundingChunks": chunks, "groundingSupports": supports}
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
 
 
 def _source(value: object) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ccproxy.lightllm.dialect import Context, Frame
-from ccproxy.lightllm.dialects.gemini.citations import grounding_of
+from ccproxy.lightllm.dialects.gemini.citations import grounding_of, segment_of
 from ccproxy.lightllm.dialects.gemini.errors import error_object
 from ccproxy.lightllm.dialects.gemini.request import ENVELOPE
 from ccproxy.lightllm.dialects.gemini.spelling import NAME, said
@@ -58,7 +58,11 @@ class GeminiEncoder(BaseEncoder):
         self._args: list[str] = []
         self._signature: Signature | None = None
         self._refused = False
-        self._citations: list[Citation] = []
+        #: The text of the open part and its citations, what was cited before, and the bytes of all text before.
+        self._text: list[str] = []
+        self._cited: list[Citation] = []
+        self._citations: list[tuple[Citation, JsonObject]] = []
+        self._bytes = 0
         #: A part that waits to be said with the finish reason, or by what follows.
         self._held: JsonObject | None = None
         request = context.request
@@ -108,6 +112,7 @@ class GeminiEncoder(BaseEncoder):
         return frames
 
     def on_text(self, text: str) -> list[Frame]:
+        self._text.append(text)
         return [self._part({"text": text})]
 
     def on_thinking(self, text: str) -> list[Frame]:
@@ -129,10 +134,15 @@ class GeminiEncoder(BaseEncoder):
             return []
         if not event.citation.url:
             return super().on_citation(event)
-        self._citations.append(event.citation)
+        self._cited.append(event.citation)
         return []
 
     def on_part_end(self, part: Part) -> list[Frame]:
+        if isinstance(part, Text | Refusal):
+            text = "".join(self._text)
+            self._citations += [(one, segment_of(one, text, self._bytes)) for one in self._cited]
+            self._bytes += len(text.encode("utf-8", "replace"))
+            self._text, self._cited = [], []
         if isinstance(part, ToolCall):
             self._held = self._call(part)
         return []

@@ -63,6 +63,9 @@ def read_part(value: object, path: str, origin: str = NAME) -> Part:
     if fields.has("functionResponse"):
         return _result(fields, origin)
     if fields.has("inlineData") or fields.has("fileData"):
+        if fields.flag("thought"):
+            # A sketch on the way to a picture: no part of what the model says.
+            return Opaque(NAME, "thought", raw, for_provider=True)
         media = _media(fields)
         if media is not None:
             return media

@@ -223,10 +223,8 @@ def _body(request: Request, capabilities: Capabilities, ledger: LossLedger) -> J
     contents, system = _conversation(request, ledger)
     if tools := write_tools(request, capabilities, ledger):
         body["tools"] = tools
-        if request.tool_choice is not None:
-            body["toolConfig"] = {"functionCallingConfig": write_tool_choice(request.tool_choice)}
-    elif request.tool_choice is not None and request.tool_choice.mode != "auto":
-        ledger.dropped("tool_choice", "there is no tool to choose", request.tool_choice.mode)
+    if (choice := write_tool_choice(request, ledger)) is not None:
+        body["toolConfig"] = {"functionCallingConfig": choice}
     if system:
         body["systemInstruction"] = {"parts": system}
     body["contents"] = contents

@@ -39,8 +39,11 @@ def write_thinking(reasoning: Reasoning, capabilities: Capabilities, ledger: Los
         return _as_it_came(reasoning)
     written: JsonObject = {}
     if reasoning.mode == "off":
-        # A model that always thinks has no word for off: its lowest level is the nearest.
-        return {"thinkingBudget": 0} if capabilities.budgets else {"thinkingLevel": _level("minimal", capabilities)}
+        if capabilities.budgets:
+            return {"thinkingBudget": 0}
+        level = nearest_effort("minimal", capabilities.efforts)
+        ledger.approximated("reasoning.mode", "a model with levels always thinks; this is its lowest", "off", level)
+        return {"thinkingLevel": level.upper()}
     if reasoning.mode == "between_tools":
         ledger.approximated("reasoning.mode", "Gemini has no such mode", reasoning.mode, "adaptive")
     if capabilities.budgets:
@@ -54,6 +57,8 @@ def write_thinking(reasoning: Reasoning, capabilities: Capabilities, ledger: Los
         elif not reasoning.effort and budget_of(level) != reasoning.budget:
             ledger.approximated("reasoning.budget", "the target has words and no budgets", reasoning.budget, level)
         written["thinkingLevel"] = level.upper()
+    if reasoning.summary in ("concise", "detailed"):
+        ledger.approximated("reasoning.summary", "Gemini has one kind of summary", reasoning.summary, "auto")
     if reasoning.summary == "none":
         written["includeThoughts"] = False
     elif reasoning.summary or reasoning.mode or reasoning.effort:
@@ -86,7 +91,3 @@ def _budget(reasoning: Reasoning, ledger: LossLedger) -> int | None:
         ledger.approximated("reasoning.budget", f"Gemini thinks at most {_MOST} tokens", budget, _MOST, "clamped")
         return _MOST
     return budget
-
-
-def _level(word: str, capabilities: Capabilities) -> str:
-    return nearest_effort(word, capabilities.efforts).upper()

@@ -77,6 +77,9 @@ def write_tools(request: Request, capabilities: Capabilities, ledger: LossLedger
                 if tool.dialect == NAME:
                     written.append(tool.raw)
                     continue
+                if request.tool_choice is not None and request.tool_choice.mode == "none":
+                    # Only functions can be forbidden in words.
+                    continue
                 settings = sorted(name for name in tool.raw if name not in ("type", "name"))
                 if settings:
                     ledger.dropped(f"{path}.settings", "they are another provider's", settings)
@@ -133,11 +136,25 @@ def read_tool_choice(config: Fields) -> ToolChoice | None:
     raise ShapeError(f"{fields.where('mode')}: {mode[:40]!r} is not known")
 
 
-def write_tool_choice(choice: ToolChoice) -> JsonObject:
-    """`functionCallingConfig`."""
-    allowed = [choice.name] if choice.mode == "tool" else list(choice.allowed)
+def write_tool_choice(request: Request, ledger: LossLedger) -> JsonObject | None:
+    """`functionCallingConfig`; None where nothing was said, or there is no function to choose: the API refuses it."""
+    choice = request.tool_choice
+    if choice is None:
+        return None
+    names = {tool.name for tool in request.tools if isinstance(tool, FunctionTool)}
+    if not names:
+        if choice.mode not in ("auto", "none"):
+            ledger.dropped("tool_choice", "there is no function to choose", choice.mode)
+        return None
+    wanted = [choice.name] if choice.mode == "tool" else list(choice.allowed)
+    allowed = [name for name in wanted if name in names]
+    mode = choice.mode
+    if len(allowed) < len(wanted):
+        others = [name for name in wanted if name not in names]
+        ledger.approximated("tool_choice.name", "Gemini's own tools cannot be chosen", others, allowed or "auto")
+        mode = mode if allowed else "auto"
     modes = {"auto": "VALIDATED" if allowed else "AUTO", "required": "ANY", "tool": "ANY", "none": "NONE"}
-    written: JsonObject = {"mode": modes[choice.mode]}
+    written: JsonObject = {"mode": modes[mode]}
     if allowed:
         written["allowedFunctionNames"] = allowed
     return written | choice.extras

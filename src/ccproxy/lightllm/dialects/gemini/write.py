@@ -65,8 +65,10 @@ def _part(part: Part, path: str, ledger: LossLedger, names: Mapping[str, str]) -
             return [_call(part, path, ledger)]
         case ToolResult():
             return [_result(part, path, ledger, names)]
-        case Image() | Audio():
-            return [media_part(part.source, part.extras)]
+        case Image():
+            return [media_part(typed(part.source, "image/png"), part.extras)]
+        case Audio():
+            return [media_part(typed(part.source, "audio/wav"), part.extras)]
         case Document():
             return _document(part, path, ledger)
         case ServerTool() | Opaque():
@@ -148,6 +150,13 @@ def media_part(source: Source, extras: JsonObject) -> JsonObject:
     return {"fileData": file} | _spread(extras, {"fileData": file})
 
 
+def typed(source: Source, media_type: str) -> Source:
+    """The source with that type if nobody said one: inline media must have one, and it is the likeliest."""
+    if source.kind != "base64" or type_of(source):
+        return source
+    return Source("base64", source.data, media_type)
+
+
 def _document(part: Document, path: str, ledger: LossLedger) -> list[JsonObject]:
     if part.citations:
         ledger.dropped(f"{path}.citations", "Gemini cannot be asked to cite a document", True)
@@ -161,8 +170,8 @@ def _document(part: Document, path: str, ledger: LossLedger) -> list[JsonObject]
         return before + write_parts(part.parts, f"{path}.parts", ledger)
     if source.kind == "text":
         source = Source("base64", base64_of_text(source.data), source.media_type or "text/plain")
-    elif source.kind == "base64" and not type_of(source):
-        source = Source("base64", source.data, "application/pdf")
+    elif source.kind == "base64":
+        source = typed(source, "application/pdf")
     elif source.kind == "url" and not source.media_type and not type_of_url(source.data):
         source = Source("url", source.data, "application/pdf")
     return [*before, media_part(source, part.extras)]

@@ -293,6 +293,8 @@ def _write_reasoning(reasoning: Reasoning, capabilities: Capabilities, ledger: L
             ledger.approximated(
                 "reasoning.mode", "OpenAI's models think by default; there is no word for it alone", "on"
             )
+        if reasoning.mode == "between_tools":
+            ledger.approximated("reasoning.mode", "OpenAI has no such mode", reasoning.mode, "on")
         if not summary and (reasoning.budget is not None or reasoning.mode in ("adaptive", "between_tools")):
             # Who asks like that sees the thinking by default; here it has to be asked for.
             summary = "auto"
