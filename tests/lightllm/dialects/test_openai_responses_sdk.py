@@ -17,10 +17,6 @@ from openai.types.responses import Response as SdkResponse
 from openai.types.responses import ResponseStreamEvent
 from openai.types.responses.input_token_count_params import InputTokenCountParams
 from openai.types.responses.input_token_count_response import InputTokenCountResponse
-from openai.types.responses.response_create_params import (
-    ResponseCreateParamsNonStreaming,
-    ResponseCreateParamsStreaming,
-)
 from pydantic import TypeAdapter
 
 from ccproxy.errors import Untranslatable
@@ -33,13 +29,12 @@ from ccproxy.lightllm.ir.response import Response, unfold
 from ccproxy.lightllm.ir.usage import Usage
 
 from ..kit import REGISTRY, Case, cases, checked, collected, decode_stream, encode_frames, encode_stream, essence
+from ..oracles.providers import with_ids
 from ..strategies import responses
 from ..test_cases import ids, request_of
 
 RESPONSES = REGISTRY.get("openai_responses")
 EVENT: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
-STREAMED = TypeAdapter(ResponseCreateParamsStreaming)
-BUFFERED = TypeAdapter(ResponseCreateParamsNonStreaming)
 COUNTED = TypeAdapter(InputTokenCountParams)
 
 #: Cases of servers that leave out what the SDK's types demand; what they say is passed on as it is.
@@ -142,23 +137,14 @@ def test_the_sdk_reads_what_an_answer_repeats_of_the_request(case: Case) -> None
 
 
 @pytest.mark.parametrize("case", cases("request.json"), ids=ids)
-@pytest.mark.parametrize("operation", ["generate", "count_tokens"])
-def test_the_sdks_types_accept_every_converted_request(case: Case, operation: Any) -> None:
+def test_the_sdks_types_accept_every_converted_count(case: Case) -> None:
     if case.dialect is RESPONSES:
         return
     try:
-        body = json.loads(RESPONSES.encode_request(request_of(case), Target(model="gpt"), operation=operation).body)
+        encoded = RESPONSES.encode_request(request_of(case), Target(model="gpt"), operation="count_tokens")
     except Untranslatable:
         return
-    for item in body["input"]:
-        # The types demand an id; the API takes an item without one, and refuses one that it did not seal.
-        if item["type"] == "reasoning":
-            item.setdefault("id", "rs")
-        if item["type"] == "message" and item["role"] == "assistant" and not isinstance(item["content"], str):
-            item.setdefault("id", "msg")
-            item.setdefault("status", "completed")
-    adapter: TypeAdapter[Any] = COUNTED if operation == "count_tokens" else STREAMED if body.get("stream") else BUFFERED
-    adapter.validate_python(body, extra="forbid")
+    COUNTED.validate_python(with_ids(json.loads(encoded.body)), extra="forbid")
 
 
 # The whole client, with our bytes for a server

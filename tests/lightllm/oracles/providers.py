@@ -46,8 +46,8 @@ def _anthropic_types(body: Body) -> Body:
     return {name: value for name, value in body.items() if name not in ("temperature", "top_p", "top_k")}
 
 
-def _responses_types(body: Body) -> Body:
-    # The types demand ids; the API takes items without one, and refuses an id that it did not give.
+def with_ids(body: Body) -> Body:
+    """A Responses body as its types want it: with ids. The API takes items without, and refuses ids it did not give."""
     items = [dict(item) for item in body["input"]]
     for item in items:
         if item["type"] == "reasoning":
@@ -58,7 +58,7 @@ def _responses_types(body: Body) -> Body:
     return {**body, "input": items}
 
 
-_FITTING: dict[str, Any] = {"anthropic": _anthropic_types, "openai": dict, "openai_responses": _responses_types}
+_FITTING: dict[str, Any] = {"anthropic": _anthropic_types, "openai": dict, "openai_responses": with_ids}
 
 
 def _gemini_types(body: Body) -> None:

@@ -60,12 +60,14 @@ class Proxy:
         sent: what the provider got, in order.
         refused: errors that went to the client instead of a request to the provider.
         losses: of the last exchange: the request's and the answer's.
+        keepalive: whether to send a keep-alive of our own after each piece of a stream.
     """
 
     client: Dialect
     upstream: Dialect
     provider: Provider
     capabilities: Capabilities | None = None
+    keepalive: bool = False
     sent: list[Sent] = field(default_factory=list)
     refused: list[CCProxyError] = field(default_factory=list)
     losses: LossLedger = field(default_factory=LossLedger)
@@ -99,7 +101,11 @@ class Proxy:
     def _stream(self, given: Given, context: Context, filters: list[Filter]) -> httpx.Response:
         translator = StreamTranslator(self.upstream, self.client, context, filters=filters)
         if given.streamed:
-            body = b"".join(translator.feed(piece) for piece in pieces(given.body)) + translator.eof()
+            body = b""
+            for piece in pieces(given.body):
+                body += translator.feed(piece)
+                body += translator.keepalive() if self.keepalive else b""
+            body += translator.eof()
         else:
             body = translator.document(given.body)
         if translator.early_error is not None:

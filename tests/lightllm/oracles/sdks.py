@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -58,9 +58,9 @@ class Sdk(Protocol):
 
     def __exit__(self, *raised: Any) -> None: ...
 
-    def buffered(self) -> Told: ...
+    def buffered(self, limit: int = 100, stop: Sequence[str] = ()) -> Told: ...
 
-    def streamed(self) -> Told: ...
+    def streamed(self, limit: int = 100, stop: Sequence[str] = ()) -> Told: ...
 
 
 class _Base:
@@ -105,15 +105,18 @@ class Anthropic(_Base):
             )
         )
 
-    def buffered(self) -> Told:
-        return self.told(self.client.messages.create(model="m", max_tokens=100, messages=USER))
+    def buffered(self, limit: int = 100, stop: Sequence[str] = ()) -> Told:
+        return self.told(self.client.messages.create(**self._asked(limit, stop)))
 
-    def streamed(self) -> Told:
-        with self.client.messages.stream(model="m", max_tokens=100, messages=USER) as stream:
+    def streamed(self, limit: int = 100, stop: Sequence[str] = ()) -> Told:
+        with self.client.messages.stream(**self._asked(limit, stop)) as stream:
             texts = [event.text for event in stream if event.type == "text"]
             told = self.told(stream.get_final_message())
         assert "".join(texts) == told.text
         return told
+
+    def _asked(self, limit: int, stop: Sequence[str]) -> dict[str, Any]:
+        return {"model": "m", "max_tokens": limit, "messages": USER, **({"stop_sequences": stop} if stop else {})}
 
     def told(self, message: anthropic.types.Message) -> Told:
         blocks: list[Any] = message.content
@@ -141,17 +144,20 @@ class Chat(_Base):
     def __init__(self) -> None:
         super().__init__(_openai)
 
-    def buffered(self) -> Told:
-        return self.told(self.client.chat.completions.create(model="m", messages=USER))
+    def buffered(self, limit: int = 100, stop: Sequence[str] = ()) -> Told:
+        return self.told(self.client.chat.completions.create(**self._asked(limit, stop)))
 
-    def streamed(self) -> Told:
-        asked = self.client.chat.completions.stream(model="m", messages=USER, stream_options={"include_usage": True})
-        with asked as stream:
+    def streamed(self, limit: int = 100, stop: Sequence[str] = ()) -> Told:
+        asked = self._asked(limit, stop) | {"stream_options": {"include_usage": True}}
+        with self.client.chat.completions.stream(**asked) as stream:
             texts = [event.delta for event in stream if event.type in ("content.delta", "refusal.delta")]
             # `get_final_completion` raises at what was cut or filtered, which is right; here it is to be seen.
             told = self.told(stream.current_completion_snapshot)
         assert "".join(texts) == told.text
         return told
+
+    def _asked(self, limit: int, stop: Sequence[str]) -> dict[str, Any]:
+        return {"model": "m", "max_completion_tokens": limit, "messages": USER, **({"stop": stop} if stop else {})}
 
     def told(self, completion: openai.types.chat.ChatCompletion) -> Told:
         (choice,) = completion.choices
@@ -186,11 +192,13 @@ class Responses(_Base):
     def __init__(self) -> None:
         super().__init__(_openai)
 
-    def buffered(self) -> Told:
-        return self.told(self.client.responses.create(model="m", input="hi"))
+    def buffered(self, limit: int = 100, stop: Sequence[str] = ()) -> Told:
+        assert not stop, "the dialect has none"
+        return self.told(self.client.responses.create(model="m", input="hi", max_output_tokens=limit))
 
-    def streamed(self) -> Told:
-        with self.client.responses.stream(model="m", input="hi") as stream:
+    def streamed(self, limit: int = 100, stop: Sequence[str] = ()) -> Told:
+        assert not stop, "the dialect has none"
+        with self.client.responses.stream(model="m", input="hi", max_output_tokens=limit) as stream:
             events = list(stream)
         last = events[-1]
         assert last.type in ("response.completed", "response.incomplete")
@@ -257,11 +265,15 @@ class Gemini(_Base):
             )
         )
 
-    def buffered(self) -> Told:
-        return self.told([self.client.models.generate_content(model="m", contents="hi")])
+    def buffered(self, limit: int = 100, stop: Sequence[str] = ()) -> Told:
+        return self.told([self.client.models.generate_content(**self._asked(limit, stop))])
 
-    def streamed(self) -> Told:
-        return self.told(list(self.client.models.generate_content_stream(model="m", contents="hi")))
+    def streamed(self, limit: int = 100, stop: Sequence[str] = ()) -> Told:
+        return self.told(list(self.client.models.generate_content_stream(**self._asked(limit, stop))))
+
+    def _asked(self, limit: int, stop: Sequence[str]) -> dict[str, Any]:
+        config = types.GenerateContentConfig(max_output_tokens=limit, stop_sequences=list(stop) or None)
+        return {"model": "m", "contents": "hi", "config": config}
 
     def told(self, chunks: Iterable[types.GenerateContentResponse]) -> Told:
         chunks = list(chunks)
