@@ -352,3 +352,29 @@ async def test_not_any_number_is_fetched() -> None:
     await transport.close()
     assert (answer.status, sent) == (400, None)
     assert "at most 20" in answer.body.decode()
+
+
+async def test_a_stream_says_what_its_request_lost() -> None:
+    async with rig() as r:
+        answer = await r.request("POST", "/v1/messages", body(top_k=3, stream=True), [JSON, key("openai")])
+        assert answer.headers["content-type"] == "text/event-stream"
+        assert "top_k=dropped" in answer.headers["x-ccproxy-losses"]
+
+
+async def test_nothing_that_a_provider_says_is_taken_for_ours() -> None:
+    async with rig() as r:
+        said = Reply(headers=[("x-ccproxy-losses", "9; all=dropped"), JSON], body=b"{}")
+        r.provider.reply(said)
+        answer = await r.request("POST", "/v1/messages", body(stream=True), [JSON, key("anthropic")])
+        assert "x-ccproxy-losses" not in answer.headers
+
+
+async def test_a_thread_is_refused_in_the_words_at_which_sdks_send_everything() -> None:
+    async with rig() as r:
+        answer = await r.request("POST", "/v1/messages", body(thread={"type": "create"}), [JSON, key("openai")])
+        assert (answer.status, answer.headers["x-ccproxy-error"]) == (400, "untranslatable")
+        assert json.loads(answer.body)["error"]["details"]["error_code"] == "thread_unsupported_request"
+        chat = b'{"model":"m","input":"hi","previous_response_id":"resp_1"}'
+        answer = await r.request("POST", "/v1/responses", chat, [JSON, key("anthropic")])
+        assert json.loads(answer.body)["error"]["param"] == "previous_response_id"
+        assert r.provider.requests == []

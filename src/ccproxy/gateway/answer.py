@@ -41,15 +41,16 @@ class Answer:
         self._tape = tape
         self._collected: bytearray | None = bytearray() if http_version == "1.0" else None
         self._head: ResponseHead | None = None
+        self._outgoing = Headers()
         self._remaining: int | None = None
         self._held = b""
         self._tail = b""
         self.started = False
 
-    async def begin(self, head: ResponseHead) -> None:
-        """Sends the head of an upstream's answer."""
+    async def begin(self, head: ResponseHead, *, converted: bool = False) -> None:
+        """Sends the head of an upstream's answer; `converted` is one that was made here and goes out as it is."""
         self._head = head
-        headers = outgoing(head.headers)
+        headers = self._outgoing = head.headers.copy() if converted else outgoing(head.headers)
         length = head.headers.get(b"content-length")
         bodiless = self._exchange.request.method == "HEAD" or head.status in {204, 304}
         if head.status in {204, 304}:
@@ -80,7 +81,7 @@ class Answer:
     async def end(self) -> None:
         """Ends a complete answer."""
         if self._collected is not None and self._head is not None:
-            headers = outgoing(self._head.headers).without((b"content-length",))
+            headers = self._outgoing.without((b"content-length",))
             headers.add(b"content-length", str(len(self._collected)).encode())
             await self._start(self._head.status, headers)
             self._held = bytes(self._collected)

@@ -169,7 +169,7 @@ class Translated:
             head = self._head(200, CONTENT_TYPES[translator.form].encode())
             head.headers.add(b"cache-control", b"no-cache")
             self._exchange.answer = head
-            await self._answer.begin(head)
+            await self._answer.begin(head, converted=True)
         self._tape.answer_chunk(data)
         await self._answer.write(data)
 
