@@ -20,6 +20,8 @@ class CCProxyError(Exception):
 
     kind = "internal_error"
     status = 500
+    #: The field of the request that is at fault, or "".
+    param = ""
 
     def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
         super().__init__(message)
@@ -62,7 +64,6 @@ class Untranslatable(BadRequest):
 
     def __init__(self, message: str, *, hint: str = "", status: int | None = None, param: str = "") -> None:
         super().__init__(message, hint=hint, status=status)
-        #: The field of the request that is at fault, or "".
         self.param = param
 
 

@@ -107,7 +107,7 @@ class Answer:
             headers = error_headers(error)
             if close:
                 headers.add(b"connection", b"close")
-            document = error_document(exchange.dialect, error.status, error.kind, str(error), exchange.id)
+            document = error_document(exchange.dialect, error.status, error.kind, str(error), exchange.id, error.param)
             if exchange.response is None:
                 exchange.response = ResponseHead(error.status, phrase(error.status), headers.copy())
                 self._tape.response_chunk(document)

@@ -35,9 +35,9 @@ _GOOGLE = {
 }
 
 
-def error_document(dialect: str, status: int, kind: str, message: str, flow: str) -> bytes:
-    """The body of an error answer."""
-    return msgspec.json.encode(_error(dialect, status, kind, message, flow))
+def error_document(dialect: str, status: int, kind: str, message: str, flow: str, param: str = "") -> bytes:
+    """The body of an error answer. `param` is the field of the request at fault, if one is."""
+    return msgspec.json.encode(_error(dialect, status, kind, message, flow, param))
 
 
 def error_event(dialect: str, status: int, kind: str, message: str, flow: str) -> bytes:
@@ -78,15 +78,15 @@ def phrase(status: int) -> str:
         return ""
 
 
-def _error(dialect: str, status: int, kind: str, message: str, flow: str) -> dict[str, object]:
+def _error(dialect: str, status: int, kind: str, message: str, flow: str, param: str) -> dict[str, object]:
     text = f"ccproxy: {message}"
     if dialect == "anthropic":
-        return {
-            "type": "error",
-            "error": {"type": _ANTHROPIC.get(status, "api_error"), "message": text},
-            "request_id": flow,
-        }
+        inner: dict[str, object] = {"type": _ANTHROPIC.get(status, "api_error"), "message": text}
+        if param == "thread":
+            # At this code the official SDK goes on by sending the whole conversation.
+            inner["details"] = {"error_code": "thread_unsupported_request", "unsupported": []}
+        return {"type": "error", "error": inner, "request_id": flow}
     if dialect == "gemini":
         return {"error": {"code": status, "message": text, "status": _GOOGLE.get(status, "INTERNAL")}}
     fallback = "invalid_request_error" if status < 500 else "server_error"
-    return {"error": {"message": text, "type": _OPENAI.get(status, fallback), "param": None, "code": kind}}
+    return {"error": {"message": text, "type": _OPENAI.get(status, fallback), "param": param or None, "code": kind}}

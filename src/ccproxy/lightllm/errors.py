@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ccproxy.errors import CCProxyError, Untranslatable
+from ccproxy.errors import CCProxyError
 
 type ErrorKind = Literal[
     "invalid_request",
@@ -117,8 +117,7 @@ def info_of(problem: CCProxyError) -> ErrorInfo:
         kind = "cut"
     elif problem.kind == "upstream_error":
         kind = "api"
-    param = problem.param if isinstance(problem, Untranslatable) else ""
-    return ErrorInfo(kind, str(problem), problem.status, code=problem.kind, param=param)
+    return ErrorInfo(kind, str(problem), problem.status, code=problem.kind, param=problem.param)
 
 
 def cut(detail: str = "") -> ErrorInfo:
