@@ -169,6 +169,7 @@ class TestConfigurations:
             assert text.startswith("ccproxy:\n"), "a yaml block is a whole configuration"
             path = tmp_path / f"{number}.yaml"
             path.write_text(_KEY.sub(lambda _: secrets.token_hex(32), text))
+            path.chmod(0o600)
             assert load(path, env={}).warnings == []
 
     def test_no_key_is_published(self, tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ UNSHOWN = {
     "developer_role",
     "enable_thinking",
     "envelope",
+    "json_word",
     "legacy_limit",
     "max_tokens",
     "output_schema",
