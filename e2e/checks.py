@@ -121,8 +121,6 @@ def _ended_well(flow: Flow) -> bool:
         # Codex leaves its WebSocket without a closing handshake, when it has what it wanted.
         last = flow.websocket.messages[-1]
         return not last.from_client and b'"response.completed"' in last.body
-    if flow.response is not None and flow.response.status == 426:
-        return True  # which sends Codex to HTTP
     return flow.outcome == "complete"
 
 
@@ -171,7 +169,8 @@ def _judge_identity(requests: list[Received], flows: list[Flow]) -> None:
     sent = Counter(side.body for side in sides if side is not None and not side.redacted)
     if changed := sent - Counter(request.body for request in requests):
         raise Trouble(f"{changed.total()} bodies reached the provider changed")
-    sockets = [flow.websocket for flow in flows if flow.websocket and not flow.websocket.redacted]
+    relayed = [flow for flow in flows if flow.action != "transform"]
+    sockets = [flow.websocket for flow in relayed if flow.websocket and not flow.websocket.redacted]
     said = Counter(message.body for socket in sockets for message in socket.messages if message.from_client)
     if changed := said - Counter(_bytes(message) for request in requests for message in request.messages):
         raise Trouble(f"{changed.total()} WebSocket messages reached the provider changed")

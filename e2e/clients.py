@@ -136,7 +136,7 @@ def _codex() -> list[Case]:
         Case("codex", "sentinel", _CODEX, {"OPENAI_API_KEY": f"{SENTINEL}responses"}, credential=THEIRS),
         Case("codex", "no key", _CODEX, credential=THEIRS, note="OPENAI_API_KEY selects provider"),
         *_converted("codex", _CODEX, "OPENAI_API_KEY", ("claude", "gpt", "gemini")),
-        Case("codex", "to claude, after a WebSocket that is refused", _CODEX, {"CODEX_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
+        Case("codex", "to claude, WebSocket", _CODEX, {"CODEX_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
         Case("codex", "older model to claude", _CODEX_OLDER, {"OPENAI_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
     ]  # fmt: skip
 

@@ -79,7 +79,9 @@ class Gateway:
             self.total += 1
             full = self.active > self.runtime.config.max_exchanges
             try:
-                await relay_websocket(self.runtime, self._recorder, self._clock, scope, receive, send, full=full)
+                await relay_websocket(
+                    self.runtime, self._recorder, self._clock, scope, receive, send, serve=self._exchange, full=full
+                )
             finally:
                 self.active -= 1
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass, replace
 
-from ccproxy.errors import CCProxyError, NotSupported
+from ccproxy.errors import CCProxyError
 from ccproxy.exchange.exchange import Exchange, ResponseHead
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.exchange.route import Route
@@ -235,22 +235,13 @@ class Hooked:
         return f"hook {reply.by}", (reply.status, Headers(pairs), content)
 
 
-def refuse_socket(runtime: Runtime, operation: Operation) -> None:
-    """Raises NotSupported (426) for a WebSocket that asks models past the hooks: clients that hear this ask by HTTP."""
-    if not operation.generates:
-        return
-    names = [
-        one.name
+def needs_http(runtime: Runtime) -> bool:
+    """Whether a hook would be passed by on a WebSocket that is relayed."""
+    return any(
+        is_called(one.hook) and _needs_http(one, node)
         for pipeline in (runtime.hooks.inbound, runtime.hooks.outbound)
         for one, node in zip(pipeline.hooks, pipeline.graph.nodes, strict=True)
-        if is_called(one.hook) and _needs_http(one, node)
-    ]
-    if names:
-        raise NotSupported(
-            f"a WebSocket would go past the hooks {', '.join(names)}",
-            hint="use HTTP, as clients do by themselves",
-            status=426,
-        )
+    )
 
 
 def _form(operation: Operation) -> Form:

@@ -19,11 +19,13 @@ from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.flows.recorder import Recorder, Tape
 from ccproxy.gateway.answer import Send, outgoing
 from ccproxy.gateway.bodies import Receive
-from ccproxy.gateway.hooked import refuse_socket
+from ccproxy.gateway.bridge import Bridge, Serve
+from ccproxy.gateway.hooked import needs_http
 from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.replies import error_document, error_headers, phrase
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.steps import admit, facts, note_failure, prepare, too_many
+from ccproxy.lightllm.dialect import Dialect
 from ccproxy.util.clock import Clock
 
 _log = logging.getLogger("ccproxy.gateway")
@@ -37,9 +39,21 @@ _HANDSHAKE = frozenset(
 
 
 async def relay_websocket(
-    runtime: Runtime, recorder: Recorder, clock: Clock, scope: Any, receive: Receive, send: Send, *, full: bool
+    runtime: Runtime,
+    recorder: Recorder,
+    clock: Clock,
+    scope: Any,
+    receive: Receive,
+    send: Send,
+    *,
+    serve: Serve,
+    full: bool,
 ) -> None:
-    """One WebSocket, from handshake to close, recorded as one flow; refused if the gateway is `full`."""
+    """One WebSocket, from handshake to close, recorded as one flow; refused if the gateway is `full`.
+
+    Args:
+        serve: the way of a request, for messages that cannot be relayed.
+    """
     exchange = _begin(scope, clock)
     tape = recorder.open(exchange)
     await receive()  # websocket.connect
@@ -47,7 +61,9 @@ async def relay_websocket(
         if full:
             raise too_many()
         socket = await _open(runtime, exchange, clock, scope["subprotocols"])
-        if isinstance(socket, UpstreamSocket):
+        if isinstance(socket, Dialect):
+            await Bridge(socket, serve, exchange, tape, scope, receive, send).run()
+        elif isinstance(socket, UpstreamSocket):
             await _relay(exchange, socket, tape, receive, send)
         else:
             await _refuse(exchange, socket, tape, send)
@@ -81,14 +97,16 @@ async def relay_websocket(
 
 async def _open(
     runtime: Runtime, exchange: Exchange, clock: Clock, subprotocols: list[str]
-) -> UpstreamSocket | UpstreamResponse:
+) -> UpstreamSocket | UpstreamResponse | Dialect:
+    """The provider's socket, or its refusal; or the client's dialect, where messages are to be answered by HTTP."""
     operation, credentials = admit(runtime, exchange)
-    refuse_socket(runtime, operation)
     route = runtime.router.resolve(facts(exchange.request, operation, credentials, exchange.model))
     exchange.route = route
-    if route.action == "transform":
-        # Clients that hear this ask again by HTTP, where there is conversion.
-        raise NotSupported("a WebSocket cannot be converted to another dialect", hint="use HTTP", status=426)
+    if operation.generates and (route.action == "transform" or needs_http(runtime)):
+        dialect = runtime.dialects.get(operation.dialect)
+        if dialect.conversation is not None:
+            return dialect
+        raise NotSupported(f"{operation.dialect} has no WebSockets here", hint="use HTTP", status=426)
     provider = runtime.providers.get(route.provider)
     headers, _ = await prepare(exchange, route, provider, b"")
     exchange.timings.upstream_sent = clock.mono()

@@ -248,6 +248,40 @@ class Encoder(Protocol):
         ...
 
 
+class SocketRequest(msgspec.Struct, frozen=True):
+    """A request that came as a message of a WebSocket.
+
+    Attributes:
+        body: what by HTTP would have been its body, with the whole conversation.
+        generate: whether an answer is wanted; if not, `SocketConversation.prewarmed` is all there is to say.
+        stream_id: the client's name for this exchange on the socket, or "".
+    """
+
+    body: bytes
+    generate: bool
+    stream_id: str
+
+
+class SocketConversation(Protocol):
+    """One WebSocket of a client, whose requests are answered by HTTP streams."""
+
+    def create(self, message: bytes | str) -> SocketRequest | ErrorInfo:
+        """The request in a message, or an error for the client. Raises BadRequest for what is none."""
+        ...
+
+    def prewarmed(self, context: Context, stream_id: str) -> list[bytes]:
+        """The messages that answer a request which generates nothing."""
+        ...
+
+    def event(self, data: bytes, stream_id: str) -> bytes | None:
+        """The message for the data of one SSE event, or None if there is none."""
+        ...
+
+    def error(self, error: ErrorInfo, stream_id: str) -> bytes:
+        """The message for an error."""
+        ...
+
+
 class ModelInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """A model in a list. `owner` is the configured provider that has it; `created` is seconds since the epoch."""
 
@@ -309,6 +343,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         decode_models: the body of a model list. Raises UpstreamError.
         encode_models: (models) → body of the list.
         encode_model: one model → body.
+        conversation: for a dialect that is also spoken over a WebSocket: one of them.
     """
 
     name: str
@@ -330,6 +365,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     decode_models: Callable[[bytes], list[ModelInfo]] | None = None
     encode_models: Callable[[Sequence[ModelInfo]], bytes] | None = None
     encode_model: Callable[[ModelInfo], bytes] | None = None
+    conversation: Callable[[], SocketConversation] | None = None
 
     def decode_request(self, body: bytes, *, model: str = "", stream: bool | None = None) -> Request:
         """A client's request as a value. `model` and `stream` are what the path said, for dialects that say it there.

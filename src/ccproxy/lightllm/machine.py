@@ -44,6 +44,12 @@ from ccproxy.lightllm.toolids import ToolIds
 _NONE = object()
 
 
+#: Extras of answers that say how the provider served them, nothing of what it said.
+_BOOKKEEPING = frozenset(
+    {"system_fingerprint", "service_tier", "inference_geo", "speed", "promptTokensDetails", "candidatesTokensDetails"}
+)
+
+
 class BaseDecoder:
     """Base of decoders. A dialect defines `_frame`, `_document` and, if its stream may end without a last word, `_eof`;
     they call the methods below in any order and may raise ShapeError or JsonError.
@@ -404,7 +410,9 @@ class BaseEncoder:
         if extras and self.source != self.dialect:
             for name, value in extras.items():
                 if value is not None:
-                    self.context.ledger.dropped(f"{path}.{name}", "only the provider's dialect knows it", value)
+                    minor = name in _BOOKKEEPING
+                    reason = "only the provider's dialect knows it"
+                    self.context.ledger.dropped(f"{path}.{name}", reason, value, minor=minor)
 
 
 def _says(count: object) -> bool:

@@ -51,3 +51,11 @@ def test_strict_mode_refuses_by_name() -> None:
         ledger.require_empty()
     assert isinstance(caught.value, BadRequest)
     assert (caught.value.status, caught.value.kind) == (400, "untranslatable")
+
+
+def test_a_providers_bookkeeping_is_kept_and_not_counted() -> None:
+    ledger = LossLedger()
+    ledger.dropped("answer.service_tier", "nobody asked", "default", minor=True)
+    assert (len(ledger), ledger.header()) == (1, "")
+    ledger.dropped("sampling.top_k", "not taken", 3)
+    assert ledger.header() == "1; top_k=dropped"

@@ -28,6 +28,8 @@ class Loss(msgspec.Struct, frozen=True, omit_defaults=True):
         target: the value that went, or "".
         reason: why, for a person.
         word: what the header says in place of `kind` (`clamped`), or "".
+        minor: a provider's bookkeeping, which nobody asked for: it is kept, and not counted in the header, which would
+            else stand on every answer and be read by nobody.
     """
 
     path: str
@@ -36,6 +38,7 @@ class Loss(msgspec.Struct, frozen=True, omit_defaults=True):
     target: str = ""
     reason: str = ""
     word: str = ""
+    minor: bool = False
 
     @property
     def name(self) -> str:
@@ -64,9 +67,9 @@ class LossLedger:
         """Records a loss."""
         self._losses.append(loss)
 
-    def dropped(self, path: str, reason: str, value: object = None) -> None:
+    def dropped(self, path: str, reason: str, value: object = None, *, minor: bool = False) -> None:
         """Records that the value at `path` was left out."""
-        self.add(Loss(path, "dropped", source=_short(value), reason=reason))
+        self.add(Loss(path, "dropped", source=_short(value), reason=reason, minor=minor))
 
     def approximated(self, path: str, reason: str, value: object = None, became: object = None, word: str = "") -> None:
         """Records that the value at `path` arrives in another form."""
@@ -81,14 +84,16 @@ class LossLedger:
         self.add(Loss(path, "repaired", _short(value), _short(became), reason))
 
     def header(self) -> str:
-        """The value of `x-ccproxy-losses`: the count, then each name and what became of it, once. "" for no loss."""
-        if not self._losses:
+        """The value of `x-ccproxy-losses`: the count, then each name and what became of it, once. "" for no loss but
+        minor ones."""
+        counted = [loss for loss in self._losses if not loss.minor]
+        if not counted:
             return ""
-        words = dict.fromkeys(f"{_token(loss.name)}={_token(loss.word or loss.kind)}" for loss in self._losses)
+        words = dict.fromkeys(f"{_token(loss.name)}={_token(loss.word or loss.kind)}" for loss in counted)
         shown = list(words)[:_MOST_IN_HEADER]
         if len(words) > len(shown):
             shown.append("...")
-        return f"{len(self._losses)}; {', '.join(shown)}"
+        return f"{len(counted)}; {', '.join(shown)}"
 
     def require_empty(self) -> None:
         """Strict mode: raises Untranslatable that names the losses if there are any."""

@@ -18,6 +18,7 @@ from ccproxy.lightllm.dialects.openai_responses.listings import (
     encode_models,
 )
 from ccproxy.lightllm.dialects.openai_responses.request import read_request, write_count_request, write_request
+from ccproxy.lightllm.dialects.openai_responses.websocket import Conversation
 from ccproxy.lightllm.schema_rules import OPENAI_STRICT, PLAIN_TOP
 
 #: Office documents that OpenAI reads as files (https://developers.openai.com/api/docs/guides/file-inputs).
@@ -89,4 +90,5 @@ DIALECT = Dialect(
     decode_models=decode_models,
     encode_models=encode_models,
     encode_model=encode_model,
+    conversation=Conversation,
 )

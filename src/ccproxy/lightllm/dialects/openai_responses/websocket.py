@@ -5,37 +5,22 @@ are the data of the SSE events. Two things are the socket's own: a request that 
 only warms the cache), and `previous_response_id`, which here may name the last response of the same socket though
 nothing is stored. `Conversation` remembers that one, so that a converted request holds the whole conversation.
 
-Pure: a connection owns one `Conversation`, hands it the client's messages and the responses that were completed.
+Pure: a connection owns one `Conversation`, hands it the client's messages, and what answers them by HTTP, event by event.
 """
 
 from __future__ import annotations
 
-import msgspec
-
 from ccproxy.errors import BadRequest
-from ccproxy.lightllm.dialect import Context, Frame
+from ccproxy.lightllm.dialect import Context, SocketRequest
 from ccproxy.lightllm.dialects.openai_responses.content import NAME
 from ccproxy.lightllm.dialects.openai_responses.encode import ResponsesEncoder
+from ccproxy.lightllm.dialects.openai_responses.errors import websocket_error
 from ccproxy.lightllm.errors import ErrorInfo
 from ccproxy.lightllm.fields import Fields, ShapeError, as_list
 from ccproxy.lightllm.ir.events import End, Start, Stop, UsageUpdate
 from ccproxy.lightllm.ir.parts import JsonObject
 from ccproxy.lightllm.ir.usage import Usage
-from ccproxy.lightllm.jsontext import JsonError, dumps, loads
-
-
-class Create(msgspec.Struct, frozen=True):
-    """A request that came as a message.
-
-    Attributes:
-        body: what would have been the body of `POST /v1/responses`, with the whole conversation in `input`.
-        generate: whether an answer is wanted; if not, `prewarmed` is all there is to say.
-        stream_id: the client's name for this exchange on the socket, or "": every message about it repeats it.
-    """
-
-    body: bytes
-    generate: bool
-    stream_id: str
+from ccproxy.lightllm.jsontext import JsonError, dumps, loads, loads_or_none
 
 
 class Conversation:
@@ -48,10 +33,9 @@ class Conversation:
         self._items: list[object] = []
         self._asked: list[object] = []
 
-    def create(self, message: bytes | str) -> Create | ErrorInfo:
-        """The request in a `response.create` message; an error for the client (see `errors.websocket_error`) if it goes
-        on from a response that is not the last one, upon which clients send everything. Raises BadRequest for anything
-        else."""
+    def create(self, message: bytes | str) -> SocketRequest | ErrorInfo:
+        """The request in a `response.create` message; an error for the client (see `error`) if it goes on from
+        a response that is not the last one, upon which clients send everything. Raises BadRequest for anything else."""
         try:
             fields = Fields(loads(message), "message")
             kind = fields.text("type")
@@ -76,14 +60,42 @@ class Conversation:
                 details={"type": "invalid_request_error"},
             )
         self._asked = [*self._items, *items] if previous else items
-        return Create(dumps({**fields.rest(), "stream": True, "input": self._asked}), generate, stream_id)
+        return SocketRequest(dumps({**fields.rest(), "stream": True, "input": self._asked}), generate, stream_id)
 
-    def answered(self, response: JsonObject) -> None:
-        """The response (as the last event of its stream has it) that ended the request of the last `create`. One that
-        failed cannot be gone on from, and need not be told."""
+    def prewarmed(self, context: Context, stream_id: str) -> list[bytes]:
+        """The messages that answer a request which generates nothing."""
+        encoder = ResponsesEncoder(context)
+        model = context.request.model if context.request else ""
+        events = (Start("", model), UsageUpdate(Usage(0, 0)), End(Stop("end")))
+        frames = [frame for event in events for frame in encoder.event(event)]
+        return [message for frame in frames if (message := self._message(frame.data, stream_id)) is not None]
+
+    def event(self, data: bytes, stream_id: str) -> bytes | None:
+        """The message for the data of one event of the answer's stream; None for what only says that it ends."""
+        value = loads_or_none(data)
+        return self._message(value, stream_id) if isinstance(value, dict) else None
+
+    def error(self, error: ErrorInfo, stream_id: str) -> bytes:
+        """The message for an error that by HTTP has a status."""
+        return dumps(_named(websocket_error(error), stream_id))
+
+    def _message(self, event: JsonObject | None, stream_id: str) -> bytes | None:
+        if event is None:
+            return None
+        response = event.get("response")
+        if event.get("type") in ("response.completed", "response.incomplete") and isinstance(response, dict):
+            self._answered(response)
+        return dumps(_named(event, stream_id))
+
+    def _answered(self, response: JsonObject) -> None:
+        """The response ended the request of the last `create`. One that failed cannot be gone on from."""
         self._id = str(response.get("id") or "")
         output = response.get("output")
         self._items = [*self._asked, *(output if isinstance(output, list) else ())]
+
+
+def _named(message: JsonObject, stream_id: str) -> JsonObject:
+    return {**message, "stream_id": stream_id} if stream_id else message
 
 
 def _prewarms(fields: Fields) -> bool:
@@ -101,17 +113,3 @@ def _items(value: object) -> list[object]:
     if isinstance(value, str):
         return [{"type": "message", "role": "user", "content": value}]
     return list(as_list(value, "message.input"))
-
-
-def prewarmed(context: Context) -> list[Frame]:
-    """The answer to a request that generates nothing."""
-    encoder = ResponsesEncoder(context)
-    events = (Start("", context.request.model if context.request else ""), UsageUpdate(Usage(0, 0)), End(Stop("end")))
-    return [frame for event in events for frame in encoder.event(event)]
-
-
-def message_of(frame: Frame, stream_id: str = "") -> bytes | None:
-    """A frame as a message, or None for a keep-alive, which a socket has of its own."""
-    if frame.data is None:
-        return None
-    return dumps({**frame.data, "stream_id": stream_id} if stream_id else frame.data)
