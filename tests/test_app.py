@@ -19,7 +19,17 @@ import pytest
 
 from ccproxy.cli.launch import launch
 from ccproxy.flows.reader import Reader
-from ccproxy.testing import FakeProvider, Gate, Pause, Reply, Send, ThreadedProvider, native_error, no_answer
+from ccproxy.testing import (
+    FakeProvider,
+    Gate,
+    Pause,
+    Reply,
+    Send,
+    ThreadedProvider,
+    TokenEndpoint,
+    native_error,
+    no_answer,
+)
 
 PATIENCE = 20.0
 MESSAGE = b'{"model":"claude-x","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
@@ -251,6 +261,45 @@ def test_no_secret_is_written_anywhere(tmp_path: Path, provider: ThreadedProvide
     # The provider's key in its own answer is the one body that is cleaned: by value.
     assert "canary-" not in repr(flows)
     assert {name: at for name, data in written.items() if (at := _around(data, b"canary-"))} == {}
+
+
+def test_no_token_of_a_login_is_written_anywhere_but_into_its_file(tmp_path: Path, provider: ThreadedProvider) -> None:
+    """Renewed, refused, renewed again, ended, down: then all that was written is searched."""
+    logins = TokenEndpoint(provider)
+    logins.protect("^/v1/")
+    tokens = logins.sign_in()
+    login = tmp_path / "login" / "credentials.json"
+    login.parent.mkdir()
+    expired = {"accessToken": tokens.access, "refreshToken": tokens.refresh, "expiresAt": 1}
+    login.write_text(json.dumps({"claudeAiOauth": expired}))
+    (tmp_path / "ccproxy.yaml").write_text(
+        f"ccproxy:\n  port: {_free_port()}\n  log_level: DEBUG\n  providers:\n    p:\n      type: anthropic\n"
+        f"      base_url: {provider.url}\n"
+        f"      auth: {{type: anthropic_oauth, file_path: '{login}', endpoint: '{logins.url}'}}\n"
+    )
+    with running(tmp_path) as proxy:
+        seen = [proxy.post()]
+        logins.expire()
+        seen.append(proxy.post())
+        logins.error = {"error": "invalid_grant", "error_description": "refresh-canary is over"}
+        logins.down = 503
+        logins.expire()
+        seen.append(proxy.post())
+        logins.down = None
+        logins.revoke()
+        seen.append(proxy.post())
+        health = proxy.health()
+        proxy.stop()
+        written = {path.name: path.read_bytes() for path in proxy.state.rglob("*") if path.is_file()}
+    assert [status for status, _, _ in seen] == [200, 200, 401, 401]
+    assert "status 503" in json.dumps(health)
+    assert "canary" not in json.dumps(health)
+    assert not any(b"canary" in body for _, _, body in seen)
+    assert {name: at for name, data in written.items() if (at := _around(data, b"canary"))} == {}
+    with Reader(tmp_path / "state" / "flows.db") as reader:
+        flows = [reader.get(identifier) for identifier in [summary.id for summary in reader.summaries()]]
+    assert "canary" not in repr(flows)
+    assert b"canary" in login.read_bytes()
 
 
 def test_a_store_that_cannot_be_written_stops_nothing(tmp_path: Path, provider: ThreadedProvider) -> None:

@@ -345,7 +345,6 @@ ccproxy:
   hooks: {inbound: [ccproxy.hooks.inject_auth], outbound: [ccproxy.hooks.shape]}
   providers:
     other: {type: openai, base_url: http://127.0.0.1:1/v1}
-    login: {type: anthropic, base_url: http://127.0.0.1:1, auth: {type: anthropic_oauth}}
   inspector:
     transforms: [{match_model: ^claude-t, action: transform, dest_provider: other}]
 """
@@ -362,14 +361,8 @@ def absent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 class TestWhatIsNotThere:
     """The README's table of what this version does not do."""
 
-    def test_logins(self, absent: Proxy) -> None:
-        status, body = absent.ask("login", "/v1/messages", "claude-x")
-        assert status == 501
-        assert "anthropic_oauth" in body
-
-    def test_warnings_name_logins_and_hooks(self, absent: Proxy) -> None:
+    def test_warnings_name_hooks(self, absent: Proxy) -> None:
         warned = absent.run("config", "check").stderr
-        assert "providers.login.auth: anthropic_oauth is not available" in warned
         assert "hooks.outbound: hook shape does nothing in this version\n" in warned
 
     def test_the_jail(self, absent: Proxy) -> None:

@@ -13,16 +13,18 @@ from pathlib import Path
 import msgspec
 
 from ccproxy import __version__
-from ccproxy.auth.base import CredentialSource
-from ccproxy.auth.build import build_source
+from ccproxy.auth.build import SourceBuilder
+from ccproxy.auth.pool import CredentialPool, credential_report
 from ccproxy.config.formats import is_loopback
 from ccproxy.config.load import LoadedConfig
 from ccproxy.config.settings import Settings
 from ccproxy.config.watch import ConfigWatcher
+from ccproxy.egress.breaker import Breaker
 from ccproxy.egress.demo import DemoTransport
 from ccproxy.egress.fetch import PublicFiles, public_socket
 from ccproxy.egress.pooled import PooledTransport
 from ccproxy.egress.tls import check_trust
+from ccproxy.egress.tokens import TokenPost
 from ccproxy.egress.transport import Timeouts, Transport
 from ccproxy.errors import ConfigError
 from ccproxy.flows.recorder import Recorder
@@ -37,6 +39,7 @@ from ccproxy.lightllm.registry import Registry
 from ccproxy.pipeline.loader import Loader
 from ccproxy.pipeline.pipelines import Pipelines, build, hook_directory
 from ccproxy.pipeline.services import Services
+from ccproxy.providers.config import ProviderConfig, Retry
 from ccproxy.providers.registry import build_provider
 from ccproxy.routing.resolve import Router, compile_rules
 from ccproxy.telemetry.logging import set_level
@@ -75,7 +78,9 @@ class Application:
         self._loaded_at = self._clock.wall()
         self._begin = self._clock.mono()
         self._hook_files: frozenset[Path] = frozenset()
-        self._sources: dict[str, tuple[object, CredentialSource | None]] = {}
+        self._pools: dict[str, tuple[object, CredentialPool | None]] = {}
+        self._breakers: dict[str, Breaker] = {}
+        self._credentials = SourceBuilder(clock=self._clock, post=TokenPost(lambda: self._network))
         check_trust(settings.egress)
         self._dialects = Registry()
         self._reasoning = ReasoningStore(self._clock.mono)
@@ -107,6 +112,7 @@ class Application:
                 loop.add_signal_handler(number, self._signalled)
             loop.add_signal_handler(signal.SIGHUP, self._watcher.trigger)
             self._tasks.spawn(self._watcher.run(), name="configuration watcher")
+            self._tasks.spawn(self._look_at_credentials(), name="first look at the credentials")
             _log.info("ccproxy %s listens on %s", __version__, " ".join(urls))
             for warning in self._config.warnings:
                 _log.warning("%s", warning)
@@ -115,6 +121,9 @@ class Application:
             await self._server.drain(self._config.settings.gateway.drain_seconds, self._hurry)
         finally:
             await self._tasks.close()
+            for _, pool in self._pools.values():
+                if pool is not None:
+                    await pool.close()
             transports: list[Transport] = [self._network, *self._retired, self._local]
             for transport in transports:
                 await transport.close()
@@ -167,7 +176,7 @@ class Application:
         settings = config.settings
         hooks = self._hooks(config)
         providers = {
-            name: build_provider(name, config, self._source(name, config.auth))
+            name: build_provider(name, config, self._pool(name, config.auth))
             for name, config in settings.providers.items()
         }
         gateway, egress = settings.gateway, settings.egress
@@ -186,6 +195,11 @@ class Application:
             files=self._files(settings),
             hooks=hooks,
             services=self._services,
+            breakers={
+                name: self._breaker(name, config)
+                for name, config in settings.providers.items()
+                if config.retry is not None or config.fallback
+            },
             guard=Guard(
                 hosts=frozenset(host.lower() for host in gateway.allowed_hosts),
                 origins=frozenset(gateway.allowed_origins),
@@ -216,17 +230,35 @@ class Application:
             _log.warning("%s", warning)
         return pipelines
 
-    def _source(self, name: str, auth: object) -> CredentialSource | None:
-        """The credential source of a provider; one whose configuration is the same keeps what it has cached."""
-        known = self._sources.get(name)
+    def _pool(self, name: str, auth: object) -> CredentialPool | None:
+        """The credentials of a provider; where the configuration is the same they keep what they know."""
+        known = self._pools.get(name)
         if known is None or known[0] != auth:
-            known = (auth, build_source(auth, clock=self._clock, provider=name))  # type: ignore[arg-type]
-            self._sources[name] = known
+            known = (auth, self._credentials.pool(auth, name))  # type: ignore[arg-type]
+            self._pools[name] = known
         return known[1]
+
+    async def _look_at_credentials(self) -> None:
+        """Says at the start what will not work, instead of at the first request."""
+        for _, pool in list(self._pools.values()):
+            for member in pool.members if pool is not None else ():
+                await member.source.look()
+                if problem := member.source.status().problem:
+                    _log.warning("%s", problem)
+
+    def _breaker(self, name: str, config: ProviderConfig) -> Breaker:
+        """The state of health of a provider, kept as long as its limits stay the same."""
+        limits = config.retry or Retry()
+        known = self._breakers.get(name)
+        if known is None or (known.failures, known.seconds) != (limits.breaker_failures, limits.breaker_seconds):
+            known = Breaker(failures=limits.breaker_failures, seconds=limits.breaker_seconds, clock=self._clock)
+            self._breakers[name] = known
+        return known
 
     def _health(self) -> dict[str, object]:
         """The document of `/health`."""
         settings = self._config.settings
+        breakers = self._gateway.runtime.breakers
         problem = self._store.problem if self._store is not None else "switched off by flows.enabled"
         return {
             "status": "ok",
@@ -252,7 +284,9 @@ class Application:
                     "dialect": provider.dialect,
                     "dialects": list(provider.dialects),
                     "url": "" if provider.type.in_process else provider.origin + provider.path,
-                    "auth": provider.source.label if provider.source is not None else "",
+                    "auth": provider.credentials.label if provider.credentials is not None else "",
+                    "credentials": credential_report(provider.credentials, self._clock),
+                    "breaker": breakers[provider.name].state if provider.name in breakers else None,
                 }
                 for provider in self._gateway.runtime.providers.values()
             ],

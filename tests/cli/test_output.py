@@ -31,6 +31,22 @@ def test_tilde_stands_for_the_home_directory_only(monkeypatch: pytest.MonkeyPatc
     assert output.tilde("/people/anna/x") == "/people/anna/x"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "in 0 s"),
+        (59, "in 59 s"),
+        (3100, "in 52 min"),
+        (7200, "in 2 h"),
+        (400_000, "in 5 d"),
+        (-90, "2 min ago"),
+        (0, "0 s ago"),
+    ],
+)
+def test_how_far_away_a_moment_is(seconds: float, words: str) -> None:
+    assert output.until(seconds) == words
+
+
 def test_a_table_for_a_pipe_is_tab_separated_and_printable(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_table(("name", "value"), [("a\x1b[2J", 1), ("b", None)])
     assert capsys.readouterr().out == "a\\x1b[2J\t1\nb\tNone\n"

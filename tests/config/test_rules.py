@@ -35,6 +35,19 @@ CASES = [
         "inspector:\n  transforms:\n    - action: passthrough\n      dest_provider: z",
         '5: ccproxy.inspector.transforms[0].dest_provider: no provider "z"',
     ),
+    (
+        "providers: {x: {type: demo, fallback: [z]}, y: {type: demo}}",
+        '2: ccproxy.providers.x.fallback[0]: no provider "z"; one of: y',
+    ),
+    (
+        "providers: {x: {type: demo, fallback: [why/model-1]}, why2: {type: demo}}",
+        '2: ccproxy.providers.x.fallback[0]: no provider "why"; did you mean "why2"?',
+    ),
+    (
+        "providers: {x: {type: demo, fallback: [x/other]}}",
+        "2: ccproxy.providers.x.fallback[0]: the provider itself; to try it again, use retry",
+    ),
+    ("providers: {x: {type: demo, auth: []}}", "2: ccproxy.providers.x.auth: an empty list; name a credential"),
     ("host: 0.0.0.0", '2: ccproxy.host: "0.0.0.0" can be reached from other machines, and no gateway.client_keys'),
     ("host: '::'\ngateway: {client_keys: {}}", '2: ccproxy.host: "::" can be reached from other machines'),
     ("host: my-box", '2: ccproxy.host: "my-box" can be reached from other machines'),
@@ -108,13 +121,8 @@ class TestWarnings:
         assert self.warnings("providers: {x: {type: demo, auth: c}}\nhooks: [ccproxy.hooks.inject_auth]") == []
 
     @pytest.mark.parametrize("kind", ["anthropic_oauth", "google_oauth", "codex_oauth"])
-    def test_logins_are_accepted_and_not_yet_used(self, kind: str) -> None:
-        found = self.warnings(f"providers:\n  x:\n    type: demo\n    auth: {{type: {kind}}}")
-
-        assert found == [
-            f":5: ccproxy.providers.x.auth: {kind} is not available in this version: requests through the provider are "
-            "answered with an error"
-        ]
+    def test_logins_are_nothing_to_warn_of(self, kind: str) -> None:
+        assert self.warnings(f"providers:\n  x:\n    type: demo\n    auth: {{type: {kind}}}") == []
 
     def test_certificates_that_are_not_verified(self) -> None:
         found = self.warnings("providers:\n  x:\n    type: demo\n    verify: false")

@@ -97,7 +97,7 @@ def test_secrets_inside_of_other_types_are_marked_too() -> None:
         ("Settings.port", "a whole number from 1 to 65535"),
         ("Settings.log_level", "DEBUG, ERROR, INFO or WARNING"),
         ("Settings.hooks", "a mapping or a list"),
-        ("ProviderConfig.auth", "a mapping, text or null"),
+        ("ProviderConfig.auth", "a mapping, text, a list or null"),
         ("ProviderConfig.verify", "true or false"),
         ("GatewayConfig.max_headers", "a whole number of at least 10"),
         ("GatewayConfig.header_seconds", "a number above 0"),

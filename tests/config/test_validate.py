@@ -49,7 +49,11 @@ CASES = [
     ("providers: {x: {type: demo, base_url: a.b}}", '2: ccproxy.providers.x.base_url: a URL begins with "http://"'),
     ("providers: {x: {type: demo, path: v1}}", '2: ccproxy.providers.x.path: a path begins with "/", got "v1"'),
     ("providers: {x: {type: demo, models: [1]}}", "2: ccproxy.providers.x.models[0]: expected text, got 1"),
-    ("providers: {x: {type: demo, auth: [a]}}", "2: ccproxy.providers.x.auth: expected a mapping, text or null"),
+    ("providers: {x: {type: demo, auth: [[a]]}}", "2: ccproxy.providers.x.auth[0]: expected a mapping or text"),
+    (
+        "providers: {x: {type: demo, auth: [a, {type: file}]}}",
+        '2: ccproxy.providers.x.auth[1]: the key "file" is missing',
+    ),
     (
         "providers: {x: {type: demo, auth: {command: c}}}",
         '2: ccproxy.providers.x.auth: the key "type" is missing; one of: command, file, anthropic_oauth',

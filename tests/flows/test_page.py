@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ccproxy.exchange.exchange import Step
 from ccproxy.flows import coding
 from ccproxy.flows.model import Flow, Usage, WebSocketMessage, WebSocketRecord
 from ccproxy.flows.page import content_lines, render
@@ -15,6 +16,16 @@ from .support import START, make_flow
 
 def page(flow: Flow) -> str:
     return render(flow, now=START + 60)
+
+
+def test_the_tries_of_a_flow() -> None:
+    story = [Step("one", "key a", 529, "status 529", "went on to two", 0.25), Step("two", status=200, seconds=1.0)]
+    text = page(make_flow(story=story))
+
+    assert "Tries" in text
+    assert "one with key a: status 529, after 0.25 s; went on to two" in text
+    assert "two: status 200, after 1.00 s" in text
+    assert "Tries" not in page(make_flow())
 
 
 def test_the_story_of_a_flow() -> None:

@@ -11,6 +11,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccproxy.exchange.exchange import Step
 from ccproxy.flows import bodies, insert, rows
 from ccproxy.flows.bodies import Packer
 from ccproxy.flows.model import Flow, RequestRecord, ResponseRecord, Usage, WebSocketMessage, WebSocketRecord
@@ -67,6 +68,7 @@ flows = st.builds(
         st.builds(Loss, texts, st.sampled_from(["dropped", "approximated"]), texts, texts, texts), max_size=2
     ),
     answer=st.none() | responses,
+    story=st.lists(st.builds(Step, texts, texts, st.integers(0, 999), texts, texts, st.floats(0, 1e6)), max_size=2),
 )
 
 

@@ -64,6 +64,7 @@ def test_the_whole_shape() -> None:
             "duration": 1.5,
             "client": {"address": "127.0.0.1", "port": 50_000, "key": "laptop", "user_agent": "test/1.0"},
             "usage": {"input": 3, "output": 2, "cache_read": None, "cache_write": None, "reasoning": None},
+            "story": [],
             "losses": [],
             "client_request": {
                 "method": "POST",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ccproxy.auth.base import Credential, StaticSource
+from ccproxy.auth.pool import CredentialPool
 from ccproxy.egress.config import EgressConfig
 from ccproxy.egress.demo import DemoTransport
 from ccproxy.egress.fetch import PublicFiles
@@ -158,6 +159,8 @@ async def rig(
     egress: EgressConfig | None = None,
     hooks: Hooks | None = None,
     hook_base: Path | None = None,
+    pools: dict[str, CredentialPool] | None = None,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     lightllm: LightllmConfig | None = None,
     files: PublicFiles | None = None,
 ) -> AsyncIterator[Rig]:
@@ -166,7 +169,7 @@ async def rig(
     async with provider or FakeProvider() as fake:
         clock = SystemClock()
         network = PooledTransport(egress or EgressConfig())
-        source = StaticSource(Credential(KEY))
+        pool = CredentialPool([StaticSource(Credential(KEY))], clock=clock)
         configs = {
             "anthropic": ProviderConfig(type="anthropic", base_url=fake.url),
             "openai": ProviderConfig(type="openai", base_url=fake.url),
@@ -175,7 +178,9 @@ async def rig(
             "demo": ProviderConfig(type="demo"),
             **(types or {}),
         }
-        providers = {name: build_provider(name, config, source) for name, config in configs.items()}
+        providers = {
+            name: build_provider(name, config, (pools or {}).get(name, pool)) for name, config in configs.items()
+        }
         upstreams = dict.fromkeys(("anthropic", "openai", "gemini", "codex", "code_assist"), fake.url) | (
             defaults or {}
         )
@@ -201,7 +206,7 @@ async def rig(
             local=DemoTransport(pause=0),
         )
         store = ListStore()
-        gateway = Gateway(runtime, Recorder(store, FlowsConfig(), clock), clock, lambda: {"status": "ok"})
+        gateway = Gateway(runtime, Recorder(store, FlowsConfig(), clock), clock, lambda: {"status": "ok"}, sleep)
         server = Server(gateway, gateway_config)
         urls = await server.start("127.0.0.1", 0)
         port = int(urls[0].rsplit(":", 1)[1])

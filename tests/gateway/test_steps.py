@@ -47,16 +47,16 @@ def test_the_hosts_a_client_may_have_meant() -> None:
     assert facts(other, operation, presented(request.headers, b""), "").hosts == ("[::1]",)
 
 
-async def test_what_goes_out_is_noted_on_the_exchange() -> None:
+def test_what_goes_out_is_noted_on_the_exchange() -> None:
     it = exchange((b"Host", b"x"), (b"A", b"1"))
     route = Route(action="redirect", reason="rule 1", host="up", target=b"/t", model="n")
-    headers, body = await prepare(it, route, None, b'{"model":"m"}')
+    headers, body = prepare(it, route, None, None, b'{"model":"m"}')
     assert (headers.pairs[0], body) == ((b"A", b"1"), b'{"model":"n"}')
     assert it.forwarded is not None
     assert (it.forwarded.url, it.forwarded.body) == ("https://up/t", body)
 
 
-async def test_without_a_model_for_the_body_the_body_stays() -> None:
+def test_without_a_model_for_the_body_the_body_stays() -> None:
     it = exchange(target=b"/v1beta/models/m:generateContent")
     route = Route(action="redirect", reason="rule 1", host="up", target=b"/models/n:generateContent")
-    assert (await prepare(it, route, None, b'{"contents":[]}'))[1] == b'{"contents":[]}'
+    assert (prepare(it, route, None, None, b'{"contents":[]}'))[1] == b'{"contents":[]}'

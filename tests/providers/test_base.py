@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ccproxy.auth.base import Credential, StaticSource
+from ccproxy.auth.pool import CredentialPool
 from ccproxy.errors import CredentialError
 from ccproxy.providers.base import Provider, bearer
 from ccproxy.providers.config import ProviderConfig
 from ccproxy.providers.registry import build_provider
+from ccproxy.util.clock import FakeClock
 
 
 def provider(**config: object) -> Provider:
@@ -89,5 +91,7 @@ def test_origin(config: dict[str, object], origin: str) -> None:
 
 def test_representations_hold_no_secret() -> None:
     credential = Credential("the-secret", companions=((b"a", b"the-secret"),))
-    built = build_provider("p", ProviderConfig(type="openai"), StaticSource(credential))
+    built = build_provider(
+        "p", ProviderConfig(type="openai"), CredentialPool([StaticSource(credential)], clock=FakeClock())
+    )
     assert "the-secret" not in repr(built) + repr(credential)

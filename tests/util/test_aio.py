@@ -36,6 +36,23 @@ class Call:
             self.ended += 1
 
 
+async def test_settling_waits_for_what_runs_and_raises_nothing() -> None:
+    flight: SingleFlight[int] = SingleFlight()
+    await flight.settle()
+    call = Call(fails=True)
+    asked = asyncio.create_task(flight.do("k", call))
+    await call.begun.wait()
+    settling = asyncio.create_task(flight.settle())
+    await asyncio.sleep(0)
+    assert not settling.done()
+
+    call.gate.set()
+    await settling
+
+    with pytest.raises(ValueError, match="boom"):
+        await asked
+
+
 async def waiting(flight: SingleFlight[int], call: Call, callers: int, key: str = "k") -> list[asyncio.Task[int]]:
     """Callers that have asked and wait."""
     tasks = [asyncio.create_task(flight.do(key, call)) for _ in range(callers)]

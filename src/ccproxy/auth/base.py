@@ -23,6 +23,21 @@ class Credential:
     companions: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """What can be told of a source without asking anybody.
+
+    Attributes:
+        expires: when its credential expires, in seconds since the epoch; None if it does not or nobody knows.
+        problem: why the last attempt to get a credential failed, "" if it did not.
+        renews: it can get a new credential by itself when the one it has expires.
+    """
+
+    expires: float | None = None
+    problem: str = ""
+    renews: bool = False
+
+
 class CredentialSource(Protocol):
     """A place to get a credential from."""
 
@@ -35,9 +50,28 @@ class CredentialSource(Protocol):
         """The current credential. Raises CredentialError with the cause."""
         ...
 
-    async def refresh(self) -> Credential:
-        """A credential that is newer than anything `get` has returned, for use after a 401. Sources that cannot
-        force a renewal read their source again. Raises CredentialError."""
+    async def refresh(self, rejected: Credential | None = None) -> Credential:
+        """A newer credential, for use after a 401. Raises CredentialError.
+
+        Args:
+            rejected: the one that the provider refused. If the source has another by now, that is the answer, so
+                that many requests refused together cause one renewal. None renews in any case.
+
+        A source that cannot renew reads its source again; where that gives the refused credential once more, there
+        is no newer one.
+        """
+        ...
+
+    async def look(self) -> None:
+        """Brings `status` up to date as far as that goes without asking anybody or running anything. Never raises."""
+        ...
+
+    def status(self) -> SourceStatus:
+        """What is known of it now. Never waits for anything."""
+        ...
+
+    async def close(self) -> None:
+        """Lets a renewal under way come to its end, so that nothing is lost with the process."""
         ...
 
 
@@ -51,5 +85,14 @@ class StaticSource:
     async def get(self) -> Credential:
         return self.credential
 
-    async def refresh(self) -> Credential:
+    async def refresh(self, rejected: Credential | None = None) -> Credential:
         return self.credential
+
+    async def look(self) -> None:
+        """There is nothing to look at."""
+
+    def status(self) -> SourceStatus:
+        return SourceStatus()
+
+    async def close(self) -> None:
+        """Nothing is under way."""

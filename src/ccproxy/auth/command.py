@@ -14,7 +14,7 @@ import re
 import signal
 from typing import cast
 
-from ccproxy.auth.base import Credential
+from ccproxy.auth.base import Credential, SourceStatus
 from ccproxy.auth.config import Command
 from ccproxy.auth.secret import MAX_BYTES, secret_in
 from ccproxy.errors import CredentialError
@@ -48,6 +48,7 @@ class CommandSource:
         self._flight: SingleFlight[Credential] = SingleFlight()
         self._cached: Credential | None = None
         self._expires = 0.0
+        self._problem = ""
 
     async def get(self) -> Credential:
         """The output, at most `ttl_seconds` old. Raises CredentialError."""
@@ -55,11 +56,32 @@ class CommandSource:
             return self._cached
         return await self.refresh()
 
-    async def refresh(self) -> Credential:
-        """The output of a run that had not ended when this was called. Raises CredentialError."""
+    async def refresh(self, rejected: Credential | None = None) -> Credential:
+        """The output of a run that had not ended when this was called; or what a run since then has printed, if that is
+        not what was rejected. Raises CredentialError."""
+        if rejected is not None and self._cached is not None and self._cached.value != rejected.value:
+            return self._cached
         return await self._flight.do("run", self._run)
 
+    async def look(self) -> None:
+        """Nothing can be told without running it."""
+
+    def status(self) -> SourceStatus:
+        return SourceStatus(problem=self._problem)
+
+    async def close(self) -> None:
+        """A run that is under way changes nothing that has to be kept."""
+
     async def _run(self) -> Credential:
+        try:
+            credential = await self._printed()
+        except CredentialError as error:
+            self._problem = str(error)
+            raise
+        self._problem = ""
+        return credential
+
+    async def _printed(self) -> Credential:
         what = f"provider {self._provider!r}: the output of its command"
         hint = f"run it in a shell; see providers.{self._provider}.auth"
         value = secret_in(await self._output(hint), what, hint=hint)

@@ -34,6 +34,18 @@ def tilde(path: str | Path) -> str:
     return f"~{text[len(home) :]}" if text == home or text.startswith(f"{home}/") else text
 
 
+def until(seconds: float) -> str:
+    """How far away a moment is: "in 52 min", "3 h ago"."""
+    size = abs(seconds)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if size >= length:
+            amount = f"{size / length:.0f} {unit}"
+            break
+    else:
+        amount = f"{size:.0f} s"
+    return f"in {amount}" if seconds > 0 else f"{amount} ago"
+
+
 def say(text: str = "") -> None:
     """A line of the result, on stdout."""
     click.echo(text)

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ccproxy.auth.config import OAuth
 from ccproxy.config.formats import is_loopback
 from ccproxy.config.problems import Path, Problems, dotted, named, quoted, suggestion
 from ccproxy.config.settings import Settings
 from ccproxy.config.tree import Node, Table, find, place_of
 from ccproxy.errors import ConfigError
 from ccproxy.providers.config import ProviderConfig
-from ccproxy.providers.registry import build_provider, provider_types
+from ccproxy.providers.registry import build_provider, parse_fallback, provider_types
 
 
 def check(data: Mapping[str, object], tree: Node, problems: Problems) -> None:
@@ -24,8 +23,9 @@ def check(data: Mapping[str, object], tree: Node, problems: Problems) -> None:
         tree: the same with places, invalid ones included.
         problems: takes what is wrong. Settings that already have a problem are left alone.
     """
-    for name, config in _mapping(data.get("providers")).items():
-        _provider(name, _mapping(config), tree, problems)
+    providers = _mapping(data.get("providers"))
+    for name, config in providers.items():
+        _provider(name, _mapping(config), providers, tree, problems)
     _rules(data, tree, problems)
     _listener(data, tree, problems)
     _client_keys(data, tree, problems)
@@ -35,14 +35,6 @@ def warnings(settings: Settings, tree: Node) -> list[str]:
     """One line for each thing that is accepted and does not do, or does more than, what one may expect."""
     found: list[tuple[Path, str]] = []
     for name, provider in settings.providers.items():
-        if isinstance(provider.auth, OAuth):
-            kind = provider.auth.__struct_config__.tag
-            found.append(
-                (
-                    ("providers", name, "auth"),
-                    f"{kind} is not available in this version: requests through the provider are answered with an error",
-                )
-            )
         if not provider.verify:
             found.append(
                 (
@@ -53,7 +45,9 @@ def warnings(settings: Settings, tree: Node) -> list[str]:
     return [f"{place_of(tree, path)}: {dotted(path)}: {text}" for path, text in found]
 
 
-def _provider(name: str, config: Mapping[str, object], tree: Node, problems: Problems) -> None:
+def _provider(
+    name: str, config: Mapping[str, object], known: Mapping[str, object], tree: Node, problems: Problems
+) -> None:
     path: Path = ("providers", name)
     kind = config.get("type")
     if isinstance(kind, str) and kind not in provider_types():
@@ -65,6 +59,7 @@ def _provider(name: str, config: Mapping[str, object], tree: Node, problems: Pro
         problems.add(place_of(tree, at), at, "host is given too; keep one of the two")
     if problems.under(path):
         return
+    _fallback(name, config, known, tree, problems)
     try:
         build_provider(name, msgspec.convert(config, ProviderConfig), None)
     except ConfigError as error:
@@ -72,6 +67,23 @@ def _provider(name: str, config: Mapping[str, object], tree: Node, problems: Pro
         setting, _, message = error.message.partition(": ")
         at = (*path, setting.rpartition(".")[2])
         problems.add(place_of(tree, at), at, f"{message}; {error.hint}" if error.hint else message)
+
+
+def _fallback(
+    name: str, config: Mapping[str, object], known: Mapping[str, object], tree: Node, problems: Problems
+) -> None:
+    if config.get("auth") == []:
+        at: Path = ("providers", name, "auth")
+        problems.add(place_of(tree, at), at, "an empty list; name a credential, or remove the line")
+    entries = config.get("fallback")
+    for position, entry in enumerate(entries if isinstance(entries, list) else []):
+        at = ("providers", name, "fallback", position)
+        target, _ = parse_fallback(str(entry))
+        if target == name:
+            problems.add(place_of(tree, at), at, "the provider itself; to try it again, use retry")
+        elif target not in known:
+            others = [other for other in known if other != name]
+            problems.add(place_of(tree, at), at, f"no provider {named(target)}{suggestion(target, others)}")
 
 
 def _rules(data: Mapping[str, object], tree: Node, problems: Problems) -> None:

@@ -57,13 +57,19 @@ _EXAMPLES: Mapping[tuple[str, ...], object] = MappingProxyType(
                 "path": "/v1beta/models/{model}:{action}",
                 "auth": "printenv GEMINI_API_KEY",
             },
-            "claude-login": {"type": "anthropic", "auth": {"type": "anthropic_oauth"}},
-            "gemini-login": {"type": "gemini", "auth": {"type": "google_oauth"}},
-            "codex-login": {
-                "type": "openai",
-                "base_url": "https://chatgpt.com/backend-api/codex",
-                "auth": {"type": "codex_oauth"},
+            "claude-login": {
+                "type": "anthropic",
+                "auth": {"type": "anthropic_oauth"},
+                "retry": {"attempts": 3},
+                "fallback": ["deepseek/deepseek-chat"],
             },
+            "gemini-login": {
+                "type": "gemini",
+                "host": "cloudcode-pa.googleapis.com",
+                "path": "/v1internal:{action}",
+                "auth": {"type": "google_oauth"},
+            },
+            "codex-login": {"type": "codex", "auth": {"type": "codex_oauth"}},
         },
         ("hooks",): {
             "inbound": ["ccproxy.hooks.inject_auth", "ccproxy.hooks.extract_session_id"],
@@ -84,9 +90,9 @@ _NOTES: Mapping[tuple[str, ...], str] = MappingProxyType(
         ("providers", "openai"): "An API key in a file.",
         ("providers", "deepseek"): "Messages API under a prefix, given as a URL.",
         ("providers", "gemini"): "The model and the action stand in the path.",
-        ("providers", "claude-login"): "The login of Claude Code. Accepted, and not yet available in this version.",
-        ("providers", "gemini-login"): "The login of gemini-cli. Accepted, and not yet available in this version.",
-        ("providers", "codex-login"): "The login of Codex. Accepted, and not yet available in this version.",
+        ("providers", "claude-login"): "The login of Claude Code; when it fails, another provider is asked.",
+        ("providers", "gemini-login"): "The login of gemini-cli, for gemini-cli: Code Assist has a form of its own.",
+        ("providers", "codex-login"): "The login of Codex.",
     }
 )
 _DEMO = ("providers", "demo")

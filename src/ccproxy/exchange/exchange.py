@@ -9,6 +9,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct
+
 from ccproxy.exchange.hooks import HookResult
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.exchange.route import Route
@@ -65,6 +67,25 @@ class Failure:
     message: str
 
 
+class Step(Struct, frozen=True, omit_defaults=True):
+    """One try of an exchange that took more than one.
+
+    Attributes:
+        provider: who was asked; `credential` is the label of what it was asked with.
+        status: what it answered, 0 if nothing.
+        problem: what was wrong, "" if nothing.
+        then: what was done about it: "renewed the credential", "waited 2 s", "went on to other".
+        seconds: how long the try took.
+    """
+
+    provider: str
+    credential: str = ""
+    status: int = 0
+    problem: str = ""
+    then: str = ""
+    seconds: float = 0.0
+
+
 @dataclass(slots=True)
 class Exchange:
     """One request and its answer, while they happen."""
@@ -88,6 +109,8 @@ class Exchange:
     upstream_dialect: str = ""
     #: What a conversion could not carry over.
     losses: LossLedger | None = None
+    #: The tries, where there was more than one.
+    story: list[Step] = field(default_factory=list)
     outcome: Outcome = "pending"
     failure: Failure | None = None
     #: The conversation it belongs to, as the client says, or "".

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from ccproxy.exchange.exchange import Step
 from ccproxy.lightllm.ir.losses import Loss
 
 Pairs = list[tuple[str, str]]
@@ -118,6 +119,7 @@ class Flow(Struct, array_like=True):
         reason: what decided the route; `credential`: the label of its source, never its value.
         response: what the upstream (or ccproxy itself) answered; `answer` what the client got, where that was converted.
         upstream_dialect: what `forwarded` and `response` are in, where that is not the client's dialect.
+        story: the tries, where the exchange took more than one.
         losses: what a conversion could not carry over, in either direction.
     """
 
@@ -151,3 +153,4 @@ class Flow(Struct, array_like=True):
     upstream_dialect: str = ""
     losses: list[Loss] = field(default_factory=list)
     answer: ResponseRecord | None = None
+    story: list[Step] = field(default_factory=list)

@@ -25,7 +25,10 @@ def render(flow: Flow, *, now: float, heading: Callable[[str], str] = str) -> st
     parts = [heading(printable(f"Flow {flow.id}")), *_summary(flow, now)]
     request, forwarded, response = flow.request, flow.forwarded, flow.response
     if flow.losses:
-        parts += ["", heading("Lost in conversion"), *_losses(flow)]
+        title = "Lost in conversion" if flow.upstream_dialect else "Added or left out"
+        parts += ["", heading(title), *_losses(flow)]
+    if flow.story:
+        parts += ["", heading("Tries"), *_story(flow)]
     first = f"{request.method} {request.target} HTTP/{request.http_version}"
     parts += ["", heading("Client request"), *_head(first, request.headers), *_body(request, heading)]
     if forwarded is not None:
@@ -71,6 +74,14 @@ def _summary(flow: Flow, now: float) -> Iterator[str]:
 def _fact(name: str, value: str) -> Iterator[str]:
     if value:
         yield printable(f"{_INDENT}{name:<9}{value}").replace("\n", "\\n")
+
+
+def _story(flow: Flow) -> Iterator[str]:
+    for step in flow.story:
+        who = " with ".join(word for word in (step.provider, step.credential) if word)
+        said = step.problem or (f"status {step.status}" if step.status else "")
+        words = f"{who}: {said}, after {seconds(step.seconds)}{f'; {step.then}' if step.then else ''}"
+        yield printable(f"{_INDENT}{words}").replace("\n", "\\n")
 
 
 def _losses(flow: Flow) -> Iterator[str]:

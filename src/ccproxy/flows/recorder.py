@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from ccproxy.exchange.exchange import Exchange, ResponseHead, Timings
+from ccproxy.exchange.exchange import Exchange, ResponseHead, Step, Timings
 from ccproxy.exchange.http import Snapshot
 from ccproxy.flows.config import FlowsConfig
 from ccproxy.flows.model import Flow, RequestRecord, ResponseRecord, WebSocketMessage, WebSocketRecord
@@ -296,6 +296,7 @@ class Recorder:
             upstream_dialect=exchange.upstream_dialect,
             losses=[_clean_loss(loss, scrubber) for loss in exchange.losses or ()],
             answer=answer,
+            story=[_clean_step(step, scrubber) for step in exchange.story],
         )
 
     def _request(
@@ -381,6 +382,10 @@ def _clean_loss(loss: Loss, scrubber: Scrubber) -> Loss:
         target=scrubber.text(loss.target),
         reason=scrubber.text(loss.reason),
     )
+
+
+def _clean_step(step: Step, scrubber: Scrubber) -> Step:
+    return replace(step, problem=scrubber.text(step.problem), then=scrubber.text(step.then))
 
 
 def _clean_messages(websocket: WebSocketRecord, scrubber: Scrubber) -> None:

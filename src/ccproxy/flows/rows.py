@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ccproxy.exchange.exchange import Step
 from ccproxy.flows import splice
 from ccproxy.flows.model import (
     Flow,
@@ -27,7 +28,8 @@ from ccproxy.lightllm.ir.losses import Loss
 FLOW_COLUMNS = (
     "seq, id, started, duration, ttfb, door, client_address, client_port, client_key, user_agent, dialect, operation, "
     "model, answer_model, provider, action, reason, credential, streaming, outcome, error_kind, error, input_tokens, "
-    "output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, upstream_dialect, losses"
+    "output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, upstream_dialect, losses, "
+    "story"
 )
 MESSAGE_COLUMNS = (
     "flow, role, method, scheme, host, port, target, status, reason, http_version, headers, started, ended, size, count, "
@@ -44,6 +46,7 @@ MessageRow = tuple[tuple[Any, ...], bytes]
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_pairs = msgspec.json.Decoder(list[tuple[str, str]]).decode
+_decode_story = msgspec.json.Decoder(list[Step]).decode
 _decode_losses = msgspec.json.Decoder(list[Loss]).decode
 _encode_messages = msgspec.msgpack.Encoder().encode
 _decode_messages = msgspec.msgpack.Decoder(list[tuple[bool, bool, bytes, int, float]]).decode
@@ -101,7 +104,8 @@ def flow_row(seq: int, flow: Flow) -> tuple[Any, ...]:
         usage.cache_write,
         usage.reasoning,
         _text(flow.upstream_dialect),
-        _losses(flow.losses),
+        _values(flow.losses),
+        _values(flow.story),
     )
 
 
@@ -119,14 +123,16 @@ def message_rows(flow: Flow) -> list[MessageRow]:
     return rows
 
 
-def _losses(losses: Sequence[Loss]) -> str:
-    if not losses:
+def _values(values: Sequence[Loss] | Sequence[Step]) -> str:
+    """A JSON list of values whose fields are texts and numbers."""
+    if not values:
         return "[]"
     try:
-        return _encode_json(losses).decode()
+        return _encode_json(values).decode()
     except UnicodeEncodeError:
+        fields = [msgspec.structs.asdict(value) for value in values]
         return _encode_json(
-            [{k: _text(v) for k, v in msgspec.structs.asdict(loss).items()} for loss in losses]
+            [{k: _text(v) if isinstance(v, str) else v for k, v in each.items()} for each in fields]
         ).decode()
 
 
@@ -260,6 +266,7 @@ def build_flow(row: sqlite3.Row, messages: Iterable[sqlite3.Row], bodies: Bodies
         seq=row["seq"],
         upstream_dialect=row["upstream_dialect"],
         losses=_decode_losses(row["losses"]),
+        story=_decode_story(row["story"]),
         answer=_response(roles["answer"], bodies) if "answer" in roles else None,
     )
 

@@ -146,8 +146,13 @@ CREATE TRIGGER message_deleted AFTER DELETE ON message WHEN OLD.body IS NOT NULL
 END;
 """
 
+#: The tries of an exchange that took more than one.
+_V4 = """
+ALTER TABLE flow ADD COLUMN story TEXT NOT NULL DEFAULT '[]';
+"""
+
 #: One script per version. A store that exists is never changed in any other way.
-MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3)
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4)
 
 
 def open_for_writing(

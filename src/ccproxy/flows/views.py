@@ -12,6 +12,8 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 
+import msgspec
+
 from ccproxy.flows.model import Flow, Message, RequestRecord, ResponseRecord, WebSocketRecord
 from ccproxy.lightllm.ir.losses import Loss
 
@@ -54,6 +56,7 @@ def flow_json(flow: Flow) -> Json:
                 "user_agent": flow.user_agent,
             },
             "usage": _usage(flow),
+            "story": [msgspec.structs.asdict(step) for step in flow.story],
             "losses": [_loss(loss) for loss in flow.losses],
             "client_request": {**_request(flow.request), "url": flow.request.url},
             "client_response": _response(flow.answer) if flow.answer else None,

@@ -177,6 +177,18 @@ async def _with_images(runtime: Runtime, request: Request, capabilities: Capabil
     return with_images(request, fetched) if fetched else request
 
 
+def fold(runtime: Runtime, exchange: Exchange, operation: Operation, content: bytes) -> Conversion | None:
+    """What puts the stream of a provider that only streams together again, for a client that does not stream; None for
+    one that does. The request itself is not converted. Raises BadRequest if it cannot be read."""
+    dialect = runtime.dialects.get(operation.dialect)
+    plain = decode(content, exchange.request.headers.text(b"content-encoding"), MAX_DECODED)
+    request = dialect.decode_request(plain)
+    if request.stream:
+        return None
+    recorder = runtime.reasoning.recorder(request, exchange.client.key)
+    return Conversion("generate", dialect, dialect, request, None, Context(request=request), "sse", recorder)
+
+
 def capabilities_of(provider: Provider, model: str) -> Capabilities | None:
     """What a provider and one of its models accept; None where that is what its dialect says."""
     from ccproxy.lightllm.families import capabilities, family_of  # imports every dialect

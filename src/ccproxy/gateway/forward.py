@@ -7,6 +7,8 @@ name's case, its value and its place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from ccproxy.errors import BadRequest
@@ -78,13 +80,22 @@ def forward_headers(client: Headers, credential: list[Field] | None) -> Headers:
 
 
 def set_model(headers: Headers, body: bytes, model: str) -> bytes:
-    """The body with another model in it, and `headers` made to fit: a compressed body goes out plain.
+    """The body with another model in it; see `edit`."""
+
+    def change(document: JsonBody) -> None:
+        document["model"] = model
+
+    return edit(headers, body, change)
+
+
+def edit(headers: Headers, body: bytes, change: Callable[[JsonBody], None]) -> bytes:
+    """The body as `change` leaves it, and `headers` made to fit: a compressed body that changed goes out plain.
 
     Raises BadRequest if the body is no JSON object or cannot be decoded.
     """
     encoding = headers.text(b"content-encoding")
     document = JsonBody(decode(body, encoding, MAX_DECODED) if encoding else body)
-    document["model"] = model
+    change(document)
     if not document.dirty:
         return body
     if encoding:

@@ -1,7 +1,7 @@
 """The way of a request, from the client's first byte to the last one of its answer.
 
     guard -> local endpoint? -> read the body -> inbound hooks -> route -> convert? -> outbound hooks -> credential
-    -> upstream -> relay -> record
+    -> upstream (again? another?) -> relay -> record
 
 Every step is one call below; what it does stands in the module it comes from. Errors of our own tree become an answer
 in the client's dialect in one place (`Answer.fail`); a client that goes away cancels the whole way, which closes the
@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
-from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse
+from ccproxy.egress.sender import Candidate, Sender
+from ccproxy.egress.transport import UpstreamResponse
 from ccproxy.errors import CCProxyError, UpstreamError
 from ccproxy.exchange.exchange import Client, Exchange, Failure, ResponseHead, Timings, new_id
 from ccproxy.exchange.http import Headers, Snapshot
@@ -24,14 +26,16 @@ from ccproxy.flows.recorder import Recorder, Tape
 from ccproxy.gateway import endpoints
 from ccproxy.gateway.answer import Answer, Send
 from ccproxy.gateway.bodies import Budget, ClientGone, Receive, RequestBody
-from ccproxy.gateway.conversion import convert
+from ccproxy.gateway.conversion import Conversion
 from ccproxy.gateway.forward import requested_model
 from ccproxy.gateway.hooked import Asked, Hooked, hooked
 from ccproxy.gateway.listener import EXTENSION, Connection
 from ccproxy.gateway.log import log_exchange
+from ccproxy.gateway.plan import Plan, fallback, planned
 from ccproxy.gateway.replies import phrase
 from ccproxy.gateway.runtime import Runtime
-from ccproxy.gateway.steps import admit, facts, note_failure, prepare, too_many
+from ccproxy.gateway.session import session_of
+from ccproxy.gateway.steps import admit, facts, note_failure, too_many
 from ccproxy.gateway.translated import Translated
 from ccproxy.gateway.websocket import relay_websocket
 from ccproxy.routing.detect import Operation
@@ -49,10 +53,16 @@ class Gateway:
         recorder: where exchanges go.
         clock: the time.
         health: makes the document of `/health`.
+        sleep: how to wait between tries.
     """
 
     def __init__(
-        self, runtime: Runtime, recorder: Recorder, clock: Clock, health: Callable[[], dict[str, object]]
+        self,
+        runtime: Runtime,
+        recorder: Recorder,
+        clock: Clock,
+        health: Callable[[], dict[str, object]],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self.runtime = runtime
         self.active = 0
@@ -60,6 +70,7 @@ class Gateway:
         self._recorder = recorder
         self._clock = clock
         self._health = health
+        self._sender = Sender(clock, sleep)
         self._budget = Budget(runtime.config.max_buffered_bytes)
 
     def use(self, runtime: Runtime) -> None:
@@ -167,33 +178,21 @@ class Gateway:
         hooks = hooked(runtime, exchange, self._clock)
         if hooks is not None and (own := await hooks.inbound(asked)) is not None:
             return await self._answer_ourselves(exchange, *own, answer, tape)
-        operation, content = asked.operation, asked.content
+        operation = asked.operation
         decided = facts(asked.request, operation, asked.credentials, asked.model)
         if (choice := asked.choice) is not None:
             route = runtime.router.to(choice.provider, decided, f"hook {choice.by}", model=choice.model)
         else:
             route = runtime.router.resolve(decided)
-        conversion, headers = None, None
-        if route.action == "transform":
-            if operation.name == "model":
-                return await self._answer_ourselves(
-                    exchange, route.reason, endpoints.model(runtime, operation), answer, tape
-                )
-            provider = runtime.providers[route.provider]
-            conversion, route = await convert(
-                runtime, exchange, asked.request, operation, route, provider, content or b""
-            )
-            if conversion.encoded is None:
-                ours = endpoints.counted(conversion.estimate())
-                return await self._answer_ourselves(exchange, route.reason, ours, answer, tape)
-            content = conversion.encoded.body
-            headers = conversion.headers(asked.request.headers)
-        if hooks is not None:
-            route, headers, content, own = await hooks.outbound(asked, route, conversion, headers)
-            if own is not None:
-                return await self._answer_ourselves(exchange, *own, answer, tape)
         exchange.route = route
-        upstream = await self._send(runtime, exchange, route, headers, content, body, tape)
+        plan = await planned(runtime, exchange, asked, hooks, route, body, tape)
+        if not isinstance(plan, Plan):
+            return await self._answer_ourselves(exchange, *plan, answer, tape)
+
+        async def go_on(entry: tuple[str, str]) -> Plan:
+            return await fallback(runtime, exchange, asked, hooks, decided, entry, body, tape)
+
+        conversion, upstream = await self._send(exchange, plan, go_on, asked.content)
         try:
             self._begin(exchange, upstream)
             if hooks is not None:
@@ -233,37 +232,35 @@ class Gateway:
         return None
 
     async def _send(
-        self,
-        runtime: Runtime,
-        exchange: Exchange,
-        route: Route,
-        converted: Headers | None,
-        content: bytes | None,
-        body: RequestBody,
-        tape: Tape,
-    ) -> UpstreamResponse:
-        """Makes the request for the upstream, sends it, and waits for the head of the answer."""
-        provider = runtime.providers.get(route.provider)
-        headers, content = await prepare(exchange, route, provider, content, converted)
-        outgoing: bytes | AsyncIterator[bytes] | None = content or (b"" if body.expected else None)
-        if content is None:
-            outgoing = body.stream(tape.request_chunk)
+        self, exchange: Exchange, plan: Plan, go_on: Callable[[tuple[str, str]], Awaitable[Plan]], content: bytes | None
+    ) -> tuple[Conversion | None, UpstreamResponse]:
+        """Sends the request, to other providers too if that is configured, and waits for the head of an answer."""
+        plans = [plan]
+
+        async def candidate(entry: tuple[str, str]) -> Candidate:
+            plans.append(await go_on(entry))
+            return plans[-1].candidate
+
+        provider, pool = plan.provider, plan.candidate.credentials
+        session = session_of(exchange.request.headers, content) if pool is not None and len(pool) > 1 else ""
         exchange.timings.upstream_sent = self._clock.mono()
-        response = await runtime.transport(provider).send(
-            UpstreamRequest(
-                method=exchange.request.method,
-                scheme=route.scheme,
-                host=route.host,
-                port=route.port,
-                target=route.target,
-                headers=headers,
-                body=outgoing,
-                timeouts=runtime.timeouts,
-                verify=provider.verify if provider is not None else True,
+        try:
+            used, response = await self._sender.send(
+                plan.candidate,
+                [
+                    (entry[0], partial(candidate, entry))
+                    for entry in (provider.fallback if provider is not None else ())
+                ],
+                session=session,
+                story=exchange.story,
             )
-        )
+        except CCProxyError:
+            plan.apply()
+            raise
         exchange.timings.upstream_head = self._clock.mono()
-        return response
+        chosen = next(each for each in plans if each.candidate is used)
+        chosen.apply()
+        return chosen.conversion, response
 
     async def _relay(
         self,

@@ -24,6 +24,8 @@ def log_exchange(exchange: Exchange) -> None:
     answer = exchange.answer or exchange.response
     parts.append(str(answer.status) if answer is not None else "-")
     parts.append(f"{timings.end - timings.begin:.3f}s")
+    if exchange.story:
+        parts.append(f"tries={len(exchange.story)}")
     if exchange.outcome != "complete":
         parts.append(exchange.outcome)
     parts.append(f"flow={exchange.id}")

@@ -6,8 +6,9 @@ A request keeps the runtime it began with, so a reload never touches a running s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ccproxy.egress.breaker import Breaker
 from ccproxy.egress.fetch import PublicFiles
 from ccproxy.egress.transport import Timeouts, Transport
 from ccproxy.gateway.config import GatewayConfig
@@ -27,6 +28,7 @@ class Runtime:
 
     Attributes:
         dialects: those that can be converted into one another.
+        breakers: the state of health of the providers that have one, by name.
         reasoning: what clients do not send back; one for the whole life of the process.
         files: fetches what requests name by URL; None where that is not allowed.
         hooks: those of both stages; `services` is what they are lent.
@@ -47,6 +49,12 @@ class Runtime:
     files: PublicFiles | None
     hooks: Pipelines
     services: Services
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+
+    def streams_only(self, name: str) -> bool:
+        """Whether the provider of this name ("" for a default upstream) answers with streams alone."""
+        provider = self.providers.get(name)
+        return provider is not None and provider.type.streams
 
     def transport(self, provider: Provider | None) -> Transport:
         """The transport that reaches `provider` (None: a default upstream)."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ccproxy.auth.base import Credential
 from ccproxy.errors import CCProxyError, Overloaded, UpstreamCut, UpstreamError
 from ccproxy.exchange.exchange import Exchange, Failure
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.exchange.route import Route
 from ccproxy.gateway import endpoints
-from ccproxy.gateway.forward import forward_headers, forwarded_snapshot, set_model
+from ccproxy.gateway.forward import edit, forward_headers, forwarded_snapshot, set_model
 from ccproxy.gateway.runtime import Runtime
+from ccproxy.lightllm.body import JsonBody
 from ccproxy.providers.base import Field, Provider
 from ccproxy.routing.detect import Operation, detect
 from ccproxy.routing.resolve import Facts
@@ -49,31 +53,35 @@ def too_many() -> Overloaded:
     return Overloaded("too many requests at once", hint="the limit is gateway.max_exchanges")
 
 
-async def prepare(
+def prepare(
     exchange: Exchange,
     route: Route,
     provider: Provider | None,
+    credential: Credential | None,
     content: bytes | None,
     converted: Headers | None = None,
+    adapt: Callable[[JsonBody], None] | None = None,
 ) -> tuple[Headers, bytes | None]:
-    """Header fields and body for the upstream; fetches the provider's credential. Also notes both on the exchange.
+    """Header fields and body for the upstream. Also notes them on the exchange.
 
     Args:
+        credential: the provider's own, or None if it has none or the client's goes along.
         converted: the header fields of a request that was converted or went through hooks, with its model set; they
             take the place of the client's.
+        adapt: changes the body for the provider.
 
-    Raises CredentialError, and BadRequest where the model cannot be set.
+    Raises CredentialError where the credential cannot be sent, BadRequest where the model cannot be set.
     """
     fields: list[Field] | None = None if route.keep_credential else []
-    if fields is not None and provider is not None and provider.source is not None:
-        credential = await provider.source.get()
+    if fields is not None and provider is not None and credential is not None:
         exchange.secrets.add(credential.value)
         exchange.secrets.update(value.decode("latin-1") for _, value in credential.companions)
-        exchange.credential = provider.source.label
         fields = provider.credential_fields(credential)
     headers = forward_headers(exchange.request.headers if converted is None else converted, fields)
     if content and route.model and converted is None:
         content = set_model(headers, content, route.model)
+    if content and adapt is not None:
+        content = edit(headers, content, adapt)
     exchange.forwarded = forwarded_snapshot(exchange.request, route, headers, content)
     return headers, content
 

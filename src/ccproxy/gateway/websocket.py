@@ -13,8 +13,8 @@ from typing import Any
 from uvicorn.protocols.utils import ClientDisconnected
 
 from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse, UpstreamSocket
-from ccproxy.errors import CCProxyError, NotSupported
-from ccproxy.exchange.exchange import Client, Exchange, Failure, ResponseHead, Timings, new_id
+from ccproxy.errors import CCProxyError, CredentialError, NotSupported
+from ccproxy.exchange.exchange import Client, Exchange, Failure, ResponseHead, Step, Timings, new_id
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.flows.recorder import Recorder, Tape
 from ccproxy.gateway.answer import Send, outgoing
@@ -24,6 +24,7 @@ from ccproxy.gateway.hooked import needs_http
 from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.replies import error_document, error_headers, phrase
 from ccproxy.gateway.runtime import Runtime
+from ccproxy.gateway.session import session_of
 from ccproxy.gateway.steps import admit, facts, note_failure, prepare, too_many
 from ccproxy.lightllm.dialect import Dialect
 from ccproxy.util.clock import Clock
@@ -108,10 +109,14 @@ async def _open(
             return dialect
         raise NotSupported(f"{operation.dialect} has no WebSockets here", hint="use HTTP", status=426)
     provider = runtime.providers.get(route.provider)
-    headers, _ = await prepare(exchange, route, provider, b"")
+    pool = provider.credentials if provider is not None and not route.keep_credential else None
+    member = pool.choose(session_of(exchange.request.headers, None)) if pool is not None else None
+    credential = await member.source.get() if member is not None else None
+    exchange.credential = member.source.label if member is not None else ""
     exchange.timings.upstream_sent = clock.mono()
-    socket = await runtime.transport(provider).open_socket(
-        UpstreamRequest(
+    while True:
+        headers, _ = prepare(exchange, route, provider, credential, b"")
+        request = UpstreamRequest(
             method="GET",
             scheme=route.scheme,
             host=route.host,
@@ -120,12 +125,23 @@ async def _open(
             headers=headers,
             timeouts=runtime.timeouts,
             verify=provider.verify if provider is not None else True,
-        ),
-        subprotocols,
-        max_message=runtime.config.max_websocket_message_bytes,
-    )
-    exchange.timings.upstream_head = clock.mono()
-    return socket
+        )
+        socket = await runtime.transport(provider).open_socket(
+            request, subprotocols, max_message=runtime.config.max_websocket_message_bytes
+        )
+        exchange.timings.upstream_head = clock.mono()
+        refused = not isinstance(socket, UpstreamSocket) and socket.status == 401
+        if not refused or member is None or credential is None or exchange.story:
+            return socket
+        try:
+            renewed = await member.source.refresh(credential)
+        except CredentialError:
+            return socket
+        if renewed == credential:
+            return socket
+        exchange.story.append(Step(route.provider, exchange.credential, 401, "status 401", "renewed the credential"))
+        await socket.close()
+        credential = renewed
 
 
 async def _relay(exchange: Exchange, socket: UpstreamSocket, tape: Tape, receive: Receive, send: Send) -> None:

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ccproxy.auth.base import Credential, CredentialSource
+from ccproxy.auth.base import Credential
+from ccproxy.auth.pool import CredentialPool
 from ccproxy.errors import CredentialError
+from ccproxy.lightllm.body import JsonBody
+from ccproxy.lightllm.ir.losses import LossLedger
+from ccproxy.providers.config import Retry
 from ccproxy.util.address import origin
 
 Field = tuple[bytes, bytes]
@@ -21,6 +25,15 @@ def bearer(value: str) -> Field:
     scheme, space, _ = value.partition(" ")
     text = value if space and scheme.isalpha() else f"Bearer {value}"
     return b"Authorization", text.encode("latin-1", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A header field that was added to, or put into, a request: its name, what was added, and why."""
+
+    name: str
+    value: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,9 @@ class ProviderType:
         versioned_base: its clients are given base URLs that end with the version (`…/v1`), so that a base URL with a
             version anywhere in it is complete.
         credential_field: the header field for a secret when the configuration names no header.
+        amend: puts into the header fields what a credential needs beside itself, and tells what it was.
+        adapt: brings the body of a model request within what the provider takes, and records what that changes.
+        streams: it answers with streams alone.
         in_process: answered inside ccproxy, without a network.
         models: model names it is known to serve.
     """
@@ -52,6 +68,9 @@ class ProviderType:
     elsewhere: tuple[str, ...] = ()
     own_hosts: tuple[str, ...] = ()
     credential_field: Callable[[str], Field] = bearer
+    amend: Callable[[list[Field], Credential], list[Addition]] | None = None
+    adapt: Callable[[JsonBody, LossLedger], None] | None = None
+    streams: bool = False
     in_process: bool = False
     models: tuple[str, ...] = ()
 
@@ -67,6 +86,8 @@ class Provider:
         base: `path` without the main operation (`/anthropic/v1`): sibling operations stand beside it.
         family: what is behind it (`lightllm.families`), or "" to go by type and host.
         query: what the base URL carries along, without a question mark.
+        retry: what to do when it fails; None is nothing.
+        fallback: the providers to go on to when it fails, and the model to ask each for ("" for the client's).
     """
 
     name: str
@@ -79,7 +100,9 @@ class Provider:
     base: str
     dialects: tuple[str, ...]
     query: bytes = b""
-    source: CredentialSource | None = field(default=None, repr=False)
+    credentials: CredentialPool | None = field(default=None, repr=False)
+    retry: Retry | None = None
+    fallback: tuple[tuple[str, str], ...] = ()
     verify: bool = True
     family: str = ""
     models: tuple[str, ...] = ()

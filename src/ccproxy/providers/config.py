@@ -9,6 +9,31 @@ from msgspec import Meta, Struct
 from ccproxy.auth.config import Auth
 
 
+class Retry(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What to do when the provider fails before its answer has begun."""
+
+    attempts: Annotated[int, Meta(ge=1, le=20, description="How often a request is sent, the first time included.")] = 3
+    base_seconds: Annotated[
+        float, Meta(ge=0, description="First wait, where the provider names none; each further one is twice as long.")
+    ] = 0.5
+    max_seconds: Annotated[
+        float, Meta(ge=0, description="Longest wait. A provider that asks for a longer one is not asked again.")
+    ] = 30.0
+    total_seconds: Annotated[float, Meta(ge=0, description="No wait begins that would end after this time.")] = 120.0
+    hold_seconds: Annotated[
+        float, Meta(ge=0, description="How long a stream without content is held back to see whether it is an error.")
+    ] = 15.0
+    breaker_failures: Annotated[
+        int, Meta(ge=1, description="After this many failures in a row the provider is left alone.")
+    ] = 5
+    breaker_seconds: Annotated[
+        float, Meta(ge=0, description="For this time; then one request finds out whether it is back.")
+    ] = 30.0
+
+
+OneAuth = Auth | Annotated[str, Meta(extra={"secret": True})]
+
+
 class ProviderConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """A provider: where it is, what it speaks, how to authenticate."""
 
@@ -37,9 +62,22 @@ class ProviderConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
         ),
     ] = ""
     auth: Annotated[
-        Auth | Annotated[str, Meta(extra={"secret": True})] | None,
-        Meta(description="Where its credential comes from; a bare string is a shell command."),
+        OneAuth | list[OneAuth] | None,
+        Meta(
+            description="Where its credential comes from; a bare string is a shell command. Of a list each conversation "
+            "keeps to one, and moves on when that is refused or over its limit."
+        ),
     ] = None
+    retry: Annotated[
+        Retry | None, Meta(description="Try again when the provider fails. Default: leave that to the client.")
+    ] = None
+    fallback: Annotated[
+        list[str],
+        Meta(
+            description="Providers to go to, in order, when this one fails: `NAME`, or `NAME/MODEL` to ask for another "
+            "model there."
+        ),
+    ] = []
     verify: Annotated[bool, Meta(description="Verify its TLS certificate. Only switch off for a test server.")] = True
     dialects: Annotated[
         list[Literal["anthropic", "openai", "openai_responses", "gemini"]],

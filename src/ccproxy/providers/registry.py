@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType, ModuleType
 
-from ccproxy.auth.base import CredentialSource
+from ccproxy.auth.pool import CredentialPool
 from ccproxy.errors import ConfigError
 from ccproxy.providers import kinds
 from ccproxy.providers.base import Provider, ProviderType
@@ -46,7 +46,7 @@ def types_in(package: ModuleType) -> Mapping[str, ProviderType]:
     return MappingProxyType(found)
 
 
-def build_provider(name: str, config: ProviderConfig, source: CredentialSource | None) -> Provider:
+def build_provider(name: str, config: ProviderConfig, credentials: CredentialPool | None) -> Provider:
     """A configured provider. Raises ConfigError where type, address or path cannot be used."""
     kind = provider_types().get(config.type)
     where = f"providers.{name}"
@@ -70,7 +70,9 @@ def build_provider(name: str, config: ProviderConfig, source: CredentialSource |
         base=path.removesuffix(main) if path.endswith(main) else path.rpartition("/")[0],
         dialects=_dialects(config, kind, address.host, main),
         query=address.query,
-        source=source,
+        credentials=credentials,
+        retry=config.retry,
+        fallback=tuple(parse_fallback(entry) for entry in config.fallback),
         verify=config.verify,
         family=_family(where, config.family),
         models=tuple(config.models) or kind.models,
@@ -86,6 +88,12 @@ def _family(where: str, name: str) -> str:
     if name not in FAMILIES:
         raise ConfigError(f"{where}.family: {name!r} is not known", hint=f"known: {', '.join(sorted(FAMILIES))}")
     return name
+
+
+def parse_fallback(entry: str) -> tuple[str, str]:
+    """The provider and the model of an entry of `fallback`: `NAME` or `NAME/MODEL`."""
+    name, _, model = entry.partition("/")
+    return name, model
 
 
 def _dialects(config: ProviderConfig, kind: ProviderType, host: str, main: str) -> tuple[str, ...]:

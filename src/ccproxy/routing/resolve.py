@@ -98,7 +98,11 @@ class Router:
 
     def to(self, name: str, facts: Facts, reason: str, *, model: str = "") -> Route:
         """The route to a provider that was chosen by its name, whatever rules and sentinel say. Raises NoRoute or
-        NotSupported."""
+        NotSupported.
+
+        Args:
+            model: the model to ask for in place of the client's, or "".
+        """
         provider = self._providers.get(name)
         if provider is None:
             known = ", ".join(sorted(self._providers)) or "none"

@@ -12,6 +12,7 @@ from ccproxy.testing.framing import (
     with_bom,
     with_comments,
 )
+from ccproxy.testing.oauth import TokenEndpoint, Tokens, jwt
 from ccproxy.testing.recorded import Disconnect, Received
 from ccproxy.testing.reply import (
     Cut,
@@ -55,6 +56,8 @@ __all__ = [
     "Text",
     "Thinking",
     "ThreadedProvider",
+    "TokenEndpoint",
+    "Tokens",
     "ToolCall",
     "TrackingContext",
     "UndeclaredAccess",
@@ -64,6 +67,7 @@ __all__ = [
     "error_in_stream",
     "html",
     "json_reply",
+    "jwt",
     "make_certificates",
     "native_error",
     "no_answer",

@@ -59,6 +59,11 @@ class SingleFlight[T]:
             task.add_done_callback(lambda ended: self._done(key, ended))
         return await asyncio.shield(task)
 
+    async def settle(self) -> None:
+        """Waits for the calls that run; what they raise goes to who asked for them."""
+        if self._running:
+            await asyncio.wait(list(self._running.values()))
+
     def _done(self, key: str, task: asyncio.Task[T]) -> None:
         if self._running.get(key) is task:
             del self._running[key]

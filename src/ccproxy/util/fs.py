@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -23,7 +24,7 @@ def atomic_write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Replaces the file at `path` so that a reader sees the old or the new content, never a part.
 
     Written to a sibling, flushed to disk, renamed over the target; a link is followed, so the target of a
-    linked dotfile is what changes. Raises OSError.
+    linked dotfile is what changes. The file keeps its owner, as far as this process may give files away. Raises OSError.
     """
     target = path.resolve()
     private_dir(target.parent)
@@ -32,6 +33,10 @@ def atomic_write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), mode)
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                before = target.stat()
+                if (before.st_uid, before.st_gid) != (os.getuid(), os.getgid()):
+                    os.fchown(file.fileno(), before.st_uid, before.st_gid)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -51,9 +51,19 @@ class TestText:
         assert "recording      off: disk full" in lines
         assert "               the file as it is now is not in use: line 3: bad\\x1b[2J" in lines
         assert "inspector      down (not part of this version)" in lines
-        assert lines[-1] == "demo\tdemo\t-\t-\tnone"
+        assert lines[-1] == "demo\tdemo\t-\t-\tnone\t-"
         assert "\x1b" not in done.stdout
         assert done.stderr == ""
+
+    def test_credentials_and_their_troubles(self, sandbox, stub) -> None:
+        credentials = [{"expires_in": 3100, "problem": ""}, {"expires_in": None, "problem": "it has ended"}]
+        stub.says(providers=[REPORT["providers"][0] | {"credentials": credentials, "breaker": "open"}])
+        lines = sandbox.ccproxy("status", "--port", str(stub.port)).stdout.splitlines()
+        assert lines[-3:] == [
+            "demo\tdemo\t-\t-\tnone\tin 52 min",
+            "demo: it has ended",
+            "demo: fails, and is left alone for a while (circuit breaker open)",
+        ]
 
     def test_a_report_with_little_in_it(self, sandbox, stub) -> None:
         done = sandbox.ccproxy("status", "--proxy", "--port", str(stub.port))

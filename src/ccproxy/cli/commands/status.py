@@ -95,8 +95,10 @@ def _print(found: Target, health: Health, shown: int) -> None:
     if shown & PROXY and providers:
         output.say()
         columns = ("name", "type", "dialect", "url", "auth")
-        rows = [[provider.get(column) or "-" for column in columns] for provider in providers]
-        output.print_table(("provider", *columns[1:]), rows)
+        rows = [[*(provider.get(column) or "-" for column in columns), _expiry(provider)] for provider in providers]
+        output.print_table(("provider", *columns[1:], "expires"), rows)
+        for line in [line for provider in providers for line in _problems(provider)]:
+            output.say(printable(line))
 
 
 def _proxy_lines(found: Target, health: Health) -> list[tuple[str, str]]:
@@ -132,6 +134,21 @@ def _proxy_lines(found: Target, health: Health) -> list[tuple[str, str]]:
             lines.append(("", f"the file as it is now is not in use: {configuration['problem']}"))
     if found.run is not None:
         lines.append(("log", output.tilde(found.run.log)))
+    return lines
+
+
+def _expiry(provider: dict[str, Any]) -> str:
+    """When the credentials of a provider expire, in their order."""
+    found = [credential.get("expires_in") for credential in _records(provider.get("credentials"))]
+    return ", ".join(output.until(seconds) for seconds in found if isinstance(seconds, int | float)) or "-"
+
+
+def _problems(provider: dict[str, Any]) -> list[str]:
+    """What is wrong with a provider, a line each."""
+    name = provider.get("name")
+    lines = [f"{name}: {problem}" for each in _records(provider.get("credentials")) if (problem := each.get("problem"))]
+    if provider.get("breaker") not in {None, "closed"}:
+        lines.append(f"{name}: fails, and is left alone for a while (circuit breaker {provider['breaker']})")
     return lines
 
 

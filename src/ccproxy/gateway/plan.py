@@ -1,0 +1,208 @@
+"""What goes out for one request to one destination, made anew for each try because each may have another credential.
+
+A request has a plan for where its route leads, and one more for each provider it may go on to; the plan whose answer
+the client gets is the one that is noted on the exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+from ccproxy.auth.base import Credential
+from ccproxy.egress.retry import Policy
+from ccproxy.egress.sender import Candidate
+from ccproxy.egress.transport import UpstreamRequest
+from ccproxy.errors import NotSupported
+from ccproxy.exchange.exchange import Exchange
+from ccproxy.exchange.http import Headers, Snapshot
+from ccproxy.exchange.route import Route
+from ccproxy.flows.recorder import Tape
+from ccproxy.gateway import endpoints
+from ccproxy.gateway.bodies import RequestBody
+from ccproxy.gateway.conversion import Conversion, convert, fold
+from ccproxy.gateway.hooked import Asked, Hooked
+from ccproxy.gateway.runtime import Runtime
+from ccproxy.gateway.steps import prepare
+from ccproxy.lightllm.body import JsonBody
+from ccproxy.lightllm.ir.losses import LossLedger
+from ccproxy.routing.detect import Operation
+from ccproxy.routing.resolve import Facts
+
+
+class Plan:
+    """One destination of one request.
+
+    Args:
+        content: the body to send; None streams the client's body through.
+        headers: the header fields of a request that was converted or went through hooks, in place of the client's.
+        conversion: where the answer is to be converted; with `encoded` the request was, too.
+
+    Attributes:
+        candidate: the destination as the sender sees it.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        exchange: Exchange,
+        operation: Operation,
+        route: Route,
+        content: bytes | None,
+        body: RequestBody,
+        tape: Tape,
+        conversion: Conversion | None = None,
+        headers: Headers | None = None,
+    ) -> None:
+        self.provider = provider = runtime.providers.get(route.provider)
+        self._converted = conversion is not None and conversion.encoded is not None
+        self._runtime = runtime
+        self._exchange = exchange
+        self._content = content
+        self._headers = headers
+        self._body = body
+        self._tape = tape
+        self._losses: LossLedger | None = None
+        if conversion is not None and conversion.encoded is not None:
+            self._losses = conversion.encoded.losses
+        self._made = False
+        self._adapts = operation.generates and (
+            self._converted or operation.rest == (provider.main if provider else "")
+        )
+        self._forwarded: Snapshot | None = None
+        self._credential = ""
+        self.route = route
+        self.conversion = conversion
+        self.candidate = Candidate(
+            name=route.provider or route.host,
+            make=self._make,
+            transport=runtime.transport(provider),
+            credentials=provider.credentials if provider is not None and not route.keep_credential else None,
+            resendable=content is not None,
+            repeatable=operation.generates
+            or operation.name == "count_tokens"
+            or exchange.request.method in {"GET", "HEAD"},
+        )
+        if provider is not None:
+            self.candidate.policy = Policy(provider.retry)
+            self.candidate.breaker = runtime.breakers.get(provider.name)
+            name = conversion.source.name if conversion is not None else operation.dialect
+            if operation.generates and name in runtime.dialects:
+                self.candidate.dialect = runtime.dialects.get(name)
+
+    def apply(self) -> None:
+        """Notes on the exchange that this is the way it went."""
+        exchange = self._exchange
+        exchange.route = self.route
+        exchange.losses = self._losses
+        exchange.upstream_dialect = (
+            self.conversion.source.name if self.conversion is not None and self._converted else ""
+        )
+        if self._forwarded is not None:
+            exchange.forwarded = self._forwarded
+            exchange.credential = self._credential
+
+    def _make(self, credential: Credential | None, label: str) -> UpstreamRequest:
+        """The request. Raises CCProxyError."""
+        exchange, route, provider = self._exchange, self.route, self.provider
+        losses = LossLedger()
+        adapt = provider.type.adapt if provider is not None and self._adapts else None
+        change = partial(_adapt, adapt, losses) if adapt is not None else None
+        headers, content = prepare(exchange, route, provider, credential, self._content, self._headers, change)
+        if adapt is not None and headers.text(b"accept") == "application/json":
+            headers.set(b"accept", b"text/event-stream")
+        if provider is not None and credential is not None and provider.type.amend is not None:
+            for addition in provider.type.amend(headers.pairs, credential):
+                losses.defaulted(f"headers.{addition.name}", addition.reason, addition.value)
+        self._record(losses)
+        self._forwarded, self._credential = exchange.forwarded, label
+        exchange.credential = label
+        outgoing: bytes | AsyncIterator[bytes] | None = content or (b"" if self._body.expected else None)
+        if content is None:
+            outgoing = self._body.stream(self._tape.request_chunk)
+        return UpstreamRequest(
+            method=exchange.request.method,
+            scheme=route.scheme,
+            host=route.host,
+            port=route.port,
+            target=route.target,
+            headers=headers,
+            body=outgoing,
+            timeouts=self._runtime.timeouts,
+            verify=provider.verify if provider is not None else True,
+        )
+
+    def _record(self, losses: LossLedger) -> None:
+        """Adds what was changed for the provider to what a conversion lost, once for all tries."""
+        if self._made or not losses:
+            return
+        self._made = True
+        if self._losses is None:
+            self._losses = LossLedger()
+        for loss in losses:
+            self._losses.add(loss)
+
+
+def _adapt(adapt: Callable[[JsonBody, LossLedger], None], losses: LossLedger, body: JsonBody) -> None:
+    adapt(body, losses)
+
+
+#: An answer in place of a provider's: why, and its status, header fields and body.
+Own = tuple[str, tuple[int, Headers, bytes]]
+
+
+async def planned(
+    runtime: Runtime,
+    exchange: Exchange,
+    asked: Asked,
+    hooks: Hooked | None,
+    route: Route,
+    body: RequestBody,
+    tape: Tape,
+) -> Plan | Own:
+    """The plan for a route: converted where that must be, and past the outbound hooks; or an answer that needs no
+    provider. Raises CCProxyError where the request cannot go there."""
+    operation, content = asked.operation, asked.content
+    conversion, headers = None, None
+    if route.action == "transform":
+        if operation.name == "model":
+            return route.reason, endpoints.model(runtime, operation)
+        provider = runtime.providers[route.provider]
+        conversion, route = await convert(runtime, exchange, asked.request, operation, route, provider, content or b"")
+        if conversion.encoded is None:
+            return route.reason, endpoints.counted(conversion.estimate())
+        content, headers = conversion.encoded.body, conversion.headers(asked.request.headers)
+    elif content and operation.generates and runtime.streams_only(route.provider):
+        conversion = fold(runtime, exchange, operation, content)
+    if hooks is not None:
+        route, headers, content, own = await hooks.outbound(asked, route, conversion, headers)
+        if own is not None:
+            return own
+    return Plan(runtime, exchange, operation, route, content, body, tape, conversion, headers)
+
+
+async def fallback(
+    runtime: Runtime,
+    exchange: Exchange,
+    asked: Asked,
+    hooks: Hooked | None,
+    facts: Facts,
+    entry: tuple[str, str],
+    body: RequestBody,
+    tape: Tape,
+) -> Plan:
+    """The plan for a provider to go on to. Raises CCProxyError where the request cannot go there.
+
+    Args:
+        entry: the provider's name, and the model to ask it for or "".
+    """
+    name, model = entry
+    route = runtime.router.to(name, facts, f"fallback of {_name(exchange)}", model=model)
+    plan = await planned(runtime, exchange, asked, hooks, route, body, tape)
+    if not isinstance(plan, Plan):
+        raise NotSupported(f"provider {name!r} cannot be asked for this")
+    return plan
+
+
+def _name(exchange: Exchange) -> str:
+    return exchange.route.provider if exchange.route is not None else ""
