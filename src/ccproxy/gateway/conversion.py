@@ -36,9 +36,6 @@ STRICT_HEADER = b"x-ccproxy-strict"
 #: Most images of a request that are fetched, and their bytes together.
 _MOST_IMAGES = 20
 _IMAGE_BYTES = 20 * 1024 * 1024
-#: Before a provider's name in the tag of its signatures: no provider can be called like a dialect, whose tag those have
-#: that a client brought along from elsewhere.
-_ORIGIN = "provider:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +114,7 @@ async def convert(
     streams = operation.action == "streamGenerateContent" if operation.action else None
     said = client.decode_request(plain, model=operation.model, stream=streams)
     capabilities = capabilities_of(provider, route.model or said.model) or source.capabilities
-    origin, scope = f"{_ORIGIN}{provider.name}", exchange.client.key
+    origin, scope = origin_of(provider), exchange.client.key
     said = await _with_images(runtime, said, capabilities)
     restored = runtime.reasoning.restored(said, origin, capabilities, scope)
     asked: Asked = "count_tokens" if operation.name == "count_tokens" else "generate"
@@ -195,6 +192,12 @@ def capabilities_of(provider: Provider, model: str) -> Capabilities | None:
 
     family = provider.family or family_of(provider.type.name, provider.host)
     return capabilities(provider.dialect, family, model)
+
+
+def origin_of(provider: Provider) -> str:
+    """The tag of a provider's signatures. No provider can be called like a dialect, whose tag those have that a client
+    brought along from elsewhere."""
+    return f"provider:{provider.name}"
 
 
 def _wants_strict(value: bytes | None) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -26,12 +26,12 @@ from ccproxy.flows.recorder import Recorder, Tape
 from ccproxy.gateway import endpoints
 from ccproxy.gateway.answer import Answer, Send
 from ccproxy.gateway.bodies import Budget, ClientGone, Receive, RequestBody
-from ccproxy.gateway.conversion import Conversion
 from ccproxy.gateway.forward import requested_model
 from ccproxy.gateway.hooked import Asked, Hooked, hooked
 from ccproxy.gateway.listener import EXTENSION, Connection
 from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.plan import Plan, fallback, planned
+from ccproxy.gateway.recall import Recall
 from ccproxy.gateway.replies import phrase
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.session import session_of
@@ -192,16 +192,17 @@ class Gateway:
         async def go_on(entry: tuple[str, str]) -> Plan:
             return await fallback(runtime, exchange, asked, hooks, decided, entry, body, tape)
 
-        conversion, upstream = await self._send(exchange, plan, go_on, asked.content)
+        plan, upstream = await self._send(exchange, plan, go_on, asked.content)
         try:
             self._begin(exchange, upstream)
+            conversion = plan.conversion
             if hooks is not None:
                 conversion = hooks.conversion(conversion, upstream.status)
             if conversion is not None:
                 keepalive = runtime.config.keepalive_seconds
                 translated = Translated(conversion, exchange, upstream, answer, tape, self._clock, keepalive=keepalive)
                 return await translated.relay()
-            await self._relay(exchange, operation, upstream, answer, tape, hooks)
+            await self._relay(exchange, operation, upstream, answer, tape, hooks, plan.recalled)
         finally:
             await upstream.close()
         return True
@@ -233,7 +234,7 @@ class Gateway:
 
     async def _send(
         self, exchange: Exchange, plan: Plan, go_on: Callable[[tuple[str, str]], Awaitable[Plan]], content: bytes | None
-    ) -> tuple[Conversion | None, UpstreamResponse]:
+    ) -> tuple[Plan, UpstreamResponse]:
         """Sends the request, to other providers too if that is configured, and waits for the head of an answer."""
         plans = [plan]
 
@@ -260,7 +261,7 @@ class Gateway:
         exchange.timings.upstream_head = self._clock.mono()
         chosen = next(each for each in plans if each.candidate is used)
         chosen.apply()
-        return chosen.conversion, response
+        return chosen, response
 
     async def _relay(
         self,
@@ -270,6 +271,7 @@ class Gateway:
         answer: Answer,
         tape: Tape,
         hooks: Hooked | None,
+        recalled: Recall | None,
     ) -> None:
         """Passes the answer on as it comes."""
         head = exchange.response
@@ -278,8 +280,12 @@ class Gateway:
         if operation.generates and kind.startswith("text/html"):
             await self._refuse_page(exchange, upstream, tape)
         await answer.begin(head)
-        chunks = upstream.chunks()
-        async for chunk in chunks if hooks is None else hooks.watched(head, chunks):
+        chunks: AsyncIterable[bytes] = upstream.chunks()
+        if hooks is not None:
+            chunks = hooks.watched(head, chunks)
+        if recalled is not None:
+            chunks = recalled.watched(head, chunks)
+        async for chunk in chunks:
             if not exchange.timings.first_byte:
                 exchange.timings.first_byte = self._clock.mono()
             tape.response_chunk(chunk)

@@ -7,6 +7,7 @@ the client gets is the one that is noted on the exchange.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 
 from ccproxy.auth.base import Credential
@@ -21,7 +22,9 @@ from ccproxy.flows.recorder import Tape
 from ccproxy.gateway import endpoints
 from ccproxy.gateway.bodies import RequestBody
 from ccproxy.gateway.conversion import Conversion, convert, fold
+from ccproxy.gateway.forward import set_model
 from ccproxy.gateway.hooked import Asked, Hooked
+from ccproxy.gateway.recall import Recall, recall
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.steps import prepare
 from ccproxy.lightllm.body import JsonBody
@@ -36,6 +39,7 @@ class Plan:
     Args:
         content: the body to send; None streams the client's body through.
         headers: the header fields of a request that was converted or went through hooks, in place of the client's.
+        recalled: what is put into the request for this provider, and kept of its answer.
         conversion: where the answer is to be converted; with `encoded` the request was, too.
 
     Attributes:
@@ -53,6 +57,7 @@ class Plan:
         tape: Tape,
         conversion: Conversion | None = None,
         headers: Headers | None = None,
+        recalled: Recall | None = None,
     ) -> None:
         self.provider = provider = runtime.providers.get(route.provider)
         self._converted = conversion is not None and conversion.encoded is not None
@@ -65,6 +70,8 @@ class Plan:
         self._losses: LossLedger | None = None
         if conversion is not None and conversion.encoded is not None:
             self._losses = conversion.encoded.losses
+        elif recalled is not None and recalled.losses:
+            self._losses = recalled.losses
         self._made = False
         self._adapts = operation.generates and (
             self._converted or operation.rest == (provider.main if provider else "")
@@ -73,6 +80,7 @@ class Plan:
         self._credential = ""
         self.route = route
         self.conversion = conversion
+        self.recalled = recalled
         self.candidate = Candidate(
             name=route.provider or route.host,
             make=self._make,
@@ -163,22 +171,31 @@ async def planned(
     """The plan for a route: converted where that must be, and past the outbound hooks; or an answer that needs no
     provider. Raises CCProxyError where the request cannot go there."""
     operation, content = asked.operation, asked.content
-    conversion, headers = None, None
+    conversion, headers, recalled = None, None, None
+    provider = runtime.providers.get(route.provider)
     if route.action == "transform":
         if operation.name == "model":
             return route.reason, endpoints.model(runtime, operation)
-        provider = runtime.providers[route.provider]
+        assert provider is not None
         conversion, route = await convert(runtime, exchange, asked.request, operation, route, provider, content or b"")
         if conversion.encoded is None:
             return route.reason, endpoints.counted(conversion.estimate())
         content, headers = conversion.encoded.body, conversion.headers(asked.request.headers)
-    elif content and operation.generates and runtime.streams_only(route.provider):
-        conversion = fold(runtime, exchange, operation, content)
+    elif content and operation.generates and provider is not None:
+        if provider.type.streams:
+            conversion = fold(runtime, exchange, operation, content)
+        recalled = recall(runtime, exchange, asked.request, operation, provider, content)
+    if recalled is not None and recalled.content is not None:
+        asked = replace(asked, request=replace(asked.request, headers=recalled.headers(asked.request.headers)))
+        asked.content = content = recalled.content
     if hooks is not None:
         route, headers, content, own = await hooks.outbound(asked, route, conversion, headers)
         if own is not None:
             return own
-    return Plan(runtime, exchange, operation, route, content, body, tape, conversion, headers)
+    elif recalled is not None and recalled.content is not None:
+        headers = asked.request.headers
+        content = set_model(headers, recalled.content, route.model) if route.model else content
+    return Plan(runtime, exchange, operation, route, content, body, tape, conversion, headers, recalled)
 
 
 async def fallback(

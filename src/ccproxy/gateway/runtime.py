@@ -51,11 +51,6 @@ class Runtime:
     services: Services
     breakers: Mapping[str, Breaker] = field(default_factory=dict)
 
-    def streams_only(self, name: str) -> bool:
-        """Whether the provider of this name ("" for a default upstream) answers with streams alone."""
-        provider = self.providers.get(name)
-        return provider is not None and provider.type.streams
-
     def transport(self, provider: Provider | None) -> Transport:
         """The transport that reaches `provider` (None: a default upstream)."""
         return self.local if provider is not None and provider.type.in_process else self.network

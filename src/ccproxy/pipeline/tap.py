@@ -6,6 +6,7 @@ Contract: nothing is raised, whatever the provider sends; an answer that cannot 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from ccproxy.errors import UpstreamError
 from ccproxy.lightllm.compression import Decompressor, is_known
@@ -13,10 +14,17 @@ from ccproxy.lightllm.dialect import Context, Dialect
 from ccproxy.lightllm.errors import ErrorInfo, malformed
 from ccproxy.lightllm.ir.events import Event, Failed
 from ccproxy.lightllm.translate import ArrayReader, Reader, SseReader
-from ccproxy.pipeline.answers import Answers
 
 #: Most bytes of an answer that is no stream.
 MAX_DOCUMENT = 32 * 1024 * 1024
+
+
+class Watcher(Protocol):
+    """Whoever watches an answer."""
+
+    def feed(self, event: Event) -> object: ...
+
+    def failed(self, event: Failed) -> object: ...
 
 
 class Tap:
@@ -36,7 +44,7 @@ class Tap:
         self,
         dialect: Dialect,
         context: Context,
-        answers: Answers,
+        answers: Watcher,
         *,
         status: int,
         content_type: str,
