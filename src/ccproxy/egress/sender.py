@@ -23,6 +23,7 @@ from ccproxy.egress.transport import Transport, UpstreamRequest, UpstreamRespons
 from ccproxy.errors import CCProxyError, CredentialError, UpstreamError
 from ccproxy.exchange.exchange import Step
 from ccproxy.lightllm.dialect import Dialect
+from ccproxy.lightllm.errors import ErrorInfo
 from ccproxy.util.clock import Clock
 
 #: Seconds that reading an error answer may take.
@@ -44,6 +45,8 @@ class Candidate:
         breaker: its state of health, or None.
         resendable: the body can be sent more than once.
         repeatable: the operation may be carried out more than once.
+        mend: told of a 400, changes what `make` makes and returns True if that may help; the request is then sent once
+            more with the same credential.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Candidate:
     breaker: Breaker | None = None
     resendable: bool = True
     repeatable: bool = True
+    mend: Callable[[ErrorInfo], bool] | None = None
 
     @property
     def hold(self) -> float:
@@ -263,6 +267,26 @@ class Sender:
     # -- one try --
 
     async def _once(self, candidate: Candidate, credential: Credential | None, label: str, ask: _Ask) -> _Result:
+        """One try, and one more if the request could be mended."""
+        result = await self._try(candidate, credential, label, ask)
+        response = result.response
+        if candidate.mend is None or response is None or response.status != 400 or not candidate.resendable:
+            return result
+        try:
+            held = response if isinstance(response, Held) else Held(response)
+            error = await read_error(held, candidate.dialect, seconds=_READ_ERROR)
+            mended = error is not None and candidate.mend(error)
+        except BaseException:
+            await result.discard()
+            raise
+        result.response = held
+        if not mended:
+            return result
+        self._then(ask, "left out what was refused")
+        await result.discard()
+        return await self._try(candidate, credential, label, ask)
+
+    async def _try(self, candidate: Candidate, credential: Credential | None, label: str, ask: _Ask) -> _Result:
         begin = self._clock.mono()
         try:
             response = await candidate.transport.send(candidate.make(credential, label))

@@ -14,7 +14,7 @@ from ccproxy.auth.base import Credential
 from ccproxy.egress.retry import Policy
 from ccproxy.egress.sender import Candidate
 from ccproxy.egress.transport import UpstreamRequest
-from ccproxy.errors import NotSupported
+from ccproxy.errors import BadRequest, NotSupported
 from ccproxy.exchange.exchange import Exchange
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.exchange.route import Route
@@ -22,13 +22,17 @@ from ccproxy.flows.recorder import Tape
 from ccproxy.gateway import endpoints
 from ccproxy.gateway.bodies import RequestBody
 from ccproxy.gateway.conversion import Conversion, convert, fold
-from ccproxy.gateway.forward import set_model
+from ccproxy.gateway.forward import MAX_DECODED, set_model
 from ccproxy.gateway.hooked import Asked, Hooked
 from ccproxy.gateway.recall import Recall, recall
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.steps import prepare
 from ccproxy.lightllm.body import JsonBody
+from ccproxy.lightllm.compression import decode
+from ccproxy.lightllm.dialect import Target
+from ccproxy.lightllm.errors import ErrorInfo
 from ccproxy.lightllm.ir.losses import LossLedger
+from ccproxy.lightllm.signatures import is_refused_signature, without_signatures
 from ccproxy.routing.detect import Operation
 from ccproxy.routing.resolve import Facts
 
@@ -63,6 +67,7 @@ class Plan:
         self._converted = conversion is not None and conversion.encoded is not None
         self._runtime = runtime
         self._exchange = exchange
+        self._asked = exchange.request.headers
         self._content = content
         self._headers = headers
         self._body = body
@@ -94,9 +99,10 @@ class Plan:
         if provider is not None:
             self.candidate.policy = Policy(provider.retry)
             self.candidate.breaker = runtime.breakers.get(provider.name)
-            name = conversion.source.name if conversion is not None else operation.dialect
-            if operation.generates and name in runtime.dialects:
-                self.candidate.dialect = runtime.dialects.get(name)
+        name = conversion.source.name if conversion is not None else operation.dialect
+        if operation.generates and name in runtime.dialects and not (provider is not None and provider.type.in_process):
+            self.candidate.dialect = runtime.dialects.get(name)
+            self.candidate.mend = self._mend if content else None
 
     def apply(self) -> None:
         """Notes on the exchange that this is the way it went."""
@@ -139,6 +145,32 @@ class Plan:
             timeouts=self._runtime.timeouts,
             verify=provider.verify if provider is not None else True,
         )
+
+    def _mend(self, error: ErrorInfo) -> bool:
+        """Leaves out the signatures of a history if the provider has refused one. Done once."""
+        dialect, content = self.candidate.dialect, self._content
+        if not is_refused_signature(error) or dialect is None or content is None:
+            return False
+        self.candidate.mend = None
+        client = self._headers if self._headers is not None else self._asked
+        try:
+            plain = decode(content, client.text(b"content-encoding"), MAX_DECODED)
+            request = dialect.decode_request(plain)
+        except BadRequest:
+            return False
+        stripped = without_signatures(request)
+        if stripped is request:
+            return False
+        losses = LossLedger()
+        losses.dropped("messages.signature", "the provider refused it; sent again without what was signed")
+        model = self.route.model if self._headers is None else ""
+        self._content = dialect.encode_request(stripped, Target(model=model), losses=losses).body
+        self._headers = client.without((b"content-encoding",))
+        self._headers.set(b"content-length", str(len(self._content)).encode())
+        self._made = False
+        self._record(losses)
+        self._made = False
+        return True
 
     def _record(self, losses: LossLedger) -> None:
         """Adds what was changed for the provider to what a conversion lost, once for all tries."""

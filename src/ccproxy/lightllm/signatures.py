@@ -15,7 +15,11 @@ import base64
 import binascii
 from typing import Literal
 
-from ccproxy.lightllm.ir.parts import Signature
+import msgspec
+
+from ccproxy.lightllm.errors import ErrorInfo
+from ccproxy.lightllm.ir.parts import Part, Signature, Thinking, ToolCall
+from ccproxy.lightllm.ir.request import Message, Request
 from ccproxy.lightllm.jsontext import JsonError, dumps, loads
 
 type Place = Literal["here", "next", "whole"]
@@ -42,3 +46,33 @@ def unwrap(text: str, native: str) -> tuple[Signature, Place]:
         if isinstance(origin, str) and isinstance(value, str) and place in ("here", "next", "whole"):
             return Signature(value, origin), place
     return Signature(text, native), "here"
+
+
+def is_refused_signature(error: ErrorInfo) -> bool:
+    """Whether a provider says that it does not accept a signature of the history: it is another provider's, or old, or was
+    changed. There is no code for it: the words are Anthropic's, Google's and OpenAI's."""
+    words = error.message.lower()
+    return error.kind == "invalid_request" and any(
+        word in words for word in ("signature", "encrypted content", "encrypted_content")
+    )
+
+
+def without_signatures(request: Request) -> Request:
+    """`request` without what is signed: thinking, and the signatures of calls. The same object if there is nothing."""
+    messages = tuple(_unsigned(message) for message in request.messages)
+    if all(new is old for new, old in zip(messages, request.messages, strict=True)):
+        return request
+    return msgspec.structs.replace(request, messages=messages)
+
+
+def _unsigned(message: Message) -> Message:
+    parts: list[Part] = []
+    for part in message.parts:
+        if isinstance(part, Thinking) and part.signature is not None:
+            continue
+        if isinstance(part, ToolCall) and part.signature is not None:
+            part = msgspec.structs.replace(part, signature=None)
+        parts.append(part)
+    if len(parts) == len(message.parts) and all(new is old for new, old in zip(parts, message.parts, strict=True)):
+        return message
+    return msgspec.structs.replace(message, parts=tuple(parts))
