@@ -365,16 +365,12 @@ class TestWhatIsNotThere:
         warned = absent.run("config", "check").stderr
         assert "hooks.outbound: hook shape does nothing in this version\n" in warned
 
-    def test_the_jail(self, absent: Proxy) -> None:
-        done = absent.run("run", "--inspect", "--", "true")
-        assert done.returncode == 125
-
     def test_inspector_and_mcp(self, absent: Proxy) -> None:
         done = absent.run("status", "--inspect", "--mcp")
         assert done.returncode == 2 + 4
         assert done.stdout.count("down (not part of this version)") == 2
 
-    @pytest.mark.parametrize("line", ["flows dump", "flows diff", "flows compare", "shapes", "namespace"])
+    @pytest.mark.parametrize("line", ["flows dump", "flows diff", "flows compare", "shapes"])
     def test_commands(self, line: str) -> None:
         with pytest.raises(click.UsageError, match="no such command"):
             parse(line.split())

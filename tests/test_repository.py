@@ -26,6 +26,19 @@ TESTED_ELSEWHERE = {
     "__main__.py": "tests/cli/test_main.py",
     # What the writer's thread does inside a transaction.
     "flows/insert.py": "tests/flows/test_sqlite.py",
+    # What happens inside a jail is seen from outside, by commands that really run in one.
+    "jail/helper.py": "tests/jail/test_launch.py",
+    "jail/mounts.py": "tests/jail/test_launch.py",
+    "jail/namespace.py": "tests/jail/test_launch.py",
+    "jail/network.py": "tests/jail/test_launch.py",
+    "jail/relay.py": "tests/jail/test_launch.py",
+    "jail/syscalls.py": "tests/jail/test_launch.py",
+    # The addons and ways in of one process, which is tested as a whole.
+    "interceptor/gatekeeper.py": "tests/interceptor/test_process.py",
+    "interceptor/scribe.py": "tests/interceptor/test_process.py",
+    "interceptor/ways.py": "tests/interceptor/test_process.py",
+    # Its leases are what `run --inspect` gets.
+    "cli/jailed.py": "tests/jail/test_launch.py",
     # The parts of one translator, which is tested as a whole.
     "lightllm/schema_rules.py": "tests/lightllm/test_schema.py",
     "lightllm/schema_walk.py": "tests/lightllm/test_schema.py",

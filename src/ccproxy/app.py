@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +25,7 @@ from ccproxy.egress.breaker import Breaker
 from ccproxy.egress.demo import DemoTransport
 from ccproxy.egress.fetch import PublicFiles, public_socket
 from ccproxy.egress.pooled import PooledTransport
-from ccproxy.egress.tls import check_trust
+from ccproxy.egress.tls import check_trust, trusted_bundles
 from ccproxy.egress.tokens import TokenPost
 from ccproxy.egress.transport import Timeouts, Transport
 from ccproxy.errors import ConfigError
@@ -34,6 +36,10 @@ from ccproxy.gateway.guard import Guard
 from ccproxy.gateway.handler import Gateway
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.server import Server
+from ccproxy.interceptor import messages
+from ccproxy.interceptor.control import Control
+from ccproxy.interceptor.supervisor import InterceptorError, Supervisor, write_trust
+from ccproxy.jail.protocol import socket_path
 from ccproxy.lightllm.reasoning_store import ReasoningStore
 from ccproxy.lightllm.registry import Registry
 from ccproxy.pipeline.loader import Loader
@@ -44,8 +50,11 @@ from ccproxy.providers.registry import build_provider
 from ccproxy.routing.resolve import Router, compile_rules
 from ccproxy.telemetry.logging import set_level
 from ccproxy.telemetry.logging import shutdown as shutdown_logging
+from ccproxy.util.address import parse_address
 from ccproxy.util.aio import TaskGroupKeeper
 from ccproxy.util.clock import SystemClock
+from ccproxy.util.fs import ensure_private_file
+from ccproxy.util.paths import config_dir, state_dir
 
 _log = logging.getLogger("ccproxy")
 
@@ -59,6 +68,10 @@ _AT_START: tuple[tuple[str, Callable[[Settings], object]], ...] = (
     ("gateway.header_seconds", lambda s: s.gateway.header_seconds),
     ("gateway.idle_seconds", lambda s: s.gateway.idle_seconds),
     ("gateway.max_websocket_message_bytes", lambda s: s.gateway.max_websocket_message_bytes),
+    ("inspector.keylog", lambda s: s.inspector.keylog),
+    ("inspector.mitmproxy", lambda s: s.inspector.mitmproxy),
+    ("interceptor", lambda s: s.interceptor),
+    ("jail.allow_host", lambda s: s.jail.allow_host),
 )
 
 
@@ -84,7 +97,8 @@ class Application:
         check_trust(settings.egress)
         self._dialects = Registry()
         self._reasoning = ReasoningStore(self._clock.mono)
-        self._network = PooledTransport(settings.egress)
+        self._keylog = _keylog("tls.keylog") if settings.inspector.keylog else None
+        self._network = PooledTransport(settings.egress, keylog=self._keylog)
         self._retired: list[PooledTransport] = []
         self._public: PublicFiles | None = None
         self._local = DemoTransport()
@@ -93,9 +107,18 @@ class Application:
             self._store = SqliteStore(store_path(settings.flows), clock=self._clock, config=settings.flows)
         self._recorder = Recorder(self._store, settings.flows, self._clock)
         self._services = Services(self._clock, self._dialects)
-        self._gateway = Gateway(self._runtime(config, self._network), self._recorder, self._clock, self._health)
+        self._handoff_secret = secrets.token_urlsafe(32)
+        self._gateway = Gateway(
+            self._runtime(config, self._network),
+            self._recorder,
+            self._clock,
+            self._health,
+            handoff_secret=self._handoff_secret,
+        )
         self._server = Server(self._gateway, settings.gateway)
         self._watcher = ConfigWatcher(config, reload, self._apply, files=lambda: self._hook_files)
+        self._interceptor = Supervisor(self._interceptor_settings, self._store)
+        self._control = Control(self._interceptor, socket_path(settings.port))
         self._tasks = TaskGroupKeeper()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -113,13 +136,21 @@ class Application:
             loop.add_signal_handler(signal.SIGHUP, self._watcher.trigger)
             self._tasks.spawn(self._watcher.run(), name="configuration watcher")
             self._tasks.spawn(self._look_at_credentials(), name="first look at the credentials")
+            if sys.platform == "linux":
+                await self._listen_for_launchers()
+            if settings.interceptor.preload or _has_doors(settings):
+                self._tasks.spawn(self._preload(), name="interceptor")
             _log.info("ccproxy %s listens on %s", __version__, " ".join(urls))
             for warning in self._config.warnings:
                 _log.warning("%s", warning)
+            if self._keylog is not None:
+                _log.warning("inspector.keylog: the keys of every connection are written to %s", self._keylog.parent)
             on_ready(urls)
             await self._stop.wait()
             await self._server.drain(self._config.settings.gateway.drain_seconds, self._hurry)
         finally:
+            await self._control.close()
+            await self._interceptor.close()
             await self._tasks.close()
             for _, pool in self._pools.values():
                 if pool is not None:
@@ -153,13 +184,14 @@ class Application:
         network = self._network
         if after.egress != before.egress:
             check_trust(after.egress)
-            network = PooledTransport(after.egress)
+            network = PooledTransport(after.egress, keylog=self._keylog)
         runtime = self._runtime(config, network)
         if network is not self._network:
             # Running answers hold on to the old connections, which close with them or as they idle.
             self._retired.append(self._network)
             self._network = network
         self._gateway.use(runtime)
+        self._interceptor.retarget(_targets(after))
         self._recorder.config = after.flows
         if self._store is not None:
             self._store.config = after.flows
@@ -255,6 +287,37 @@ class Application:
             self._breakers[name] = known
         return known
 
+    def _interceptor_settings(self) -> messages.Settings:
+        """What an interceptor process is told at its start."""
+        settings = self._config.settings
+        host = self._server.address
+        return messages.Settings(
+            config=settings.interceptor,
+            mitmproxy=settings.inspector.mitmproxy,
+            gateway=host,
+            secret=self._handoff_secret,
+            targets=_targets(settings),
+            directory=str(config_dir()),
+            trust=write_trust(state_dir() / "interceptor-trust.pem", trusted_bundles(settings.egress)),
+            keylog=str(self._keylog or ""),
+            wireguard_keylog=str(_keylog("wireguard.keylog")) if settings.inspector.keylog else "",
+            max_body_bytes=settings.flows.max_body_bytes if settings.flows.enabled else -1,
+            own_ports=[host[1]],
+            host_ports=[int(port) for port in settings.jail.allow_host],
+        )
+
+    async def _listen_for_launchers(self) -> None:
+        try:
+            await self._control.start()
+        except OSError as error:
+            _log.warning("`run --inspect` will not work: no control socket: %s", error)
+
+    async def _preload(self) -> None:
+        try:
+            await self._interceptor.start()
+        except InterceptorError as error:
+            _log.error("%s", error)
+
     def _health(self) -> dict[str, object]:
         """The document of `/health`."""
         settings = self._config.settings
@@ -291,6 +354,26 @@ class Application:
                 for provider in self._gateway.runtime.providers.values()
             ],
         }
+
+
+def _targets(settings: Settings) -> messages.Targets:
+    """Whose requests the interceptor hands to the gateway: those of every provider, of the default upstreams, and what
+    a rule matches by host."""
+    built = [build_provider(name, config, None) for name, config in settings.providers.items()]
+    urls = msgspec.structs.asdict(settings.gateway.default_upstreams).values()
+    hosts = {provider.host for provider in built if not provider.type.in_process}
+    hosts |= {parse_address(url).host for url in urls if url}
+    patterns = [rule.match_host for rule in settings.inspector.transforms if rule.match_host]
+    return messages.Targets(hosts=sorted(host.lower() for host in hosts), patterns=patterns)
+
+
+def _has_doors(settings: Settings) -> bool:
+    """Whether the interceptor has clients beyond jails."""
+    return bool(settings.interceptor.wireguard.listen) or settings.interceptor.http_proxy_port is not None
+
+
+def _keylog(name: str) -> Path:
+    return ensure_private_file(state_dir() / "keylog" / name)
 
 
 async def serve(

@@ -9,7 +9,7 @@ import certifi
 import pytest
 
 from ccproxy.egress.config import EgressConfig
-from ccproxy.egress.tls import SYSTEM_BUNDLES, Trust, check_trust, client_context
+from ccproxy.egress.tls import SYSTEM_BUNDLES, Trust, check_trust, client_context, trusted_bundles
 from ccproxy.errors import ConfigError
 from ccproxy.testing import Certificates
 from egress.support import PATIENCE
@@ -44,6 +44,14 @@ class TestTrustIsAUnion:
 
     def test_without_them_the_authority_is_unknown(self, certificates: Certificates) -> None:
         assert not authorities(client_context(EgressConfig(), verify=True)) & in_file(certificates.ca)
+
+    def test_files_that_hold_the_same_for_other_programs(self, certificates: Certificates) -> None:
+        files = trusted_bundles(EgressConfig(ca_file=str(certificates.ca)))
+
+        assert files[-1] == certificates.ca
+        assert Path(certifi.where()) in files
+        assert len(set(files)) == len(files)
+        assert set().union(*map(in_file, files)) >= in_file(certifi.where()) | in_file(certificates.ca)
 
     @pytest.mark.parametrize("broken", ["missing", "not a certificate"])
     def test_a_broken_ssl_cert_file_stops_nothing(
@@ -129,3 +137,11 @@ class TestABadCaFile:
 
     def test_none_at_all_is_fine(self) -> None:
         check_trust(EgressConfig())
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_the_key_log(verify: bool, tmp_path: Path) -> None:
+    log = tmp_path / "tls.keylog"
+
+    assert client_context(EgressConfig(), verify=verify, keylog=log).keylog_filename == str(log)
+    assert client_context(EgressConfig(), verify=verify).keylog_filename is None

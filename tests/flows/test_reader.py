@@ -13,7 +13,7 @@ import pytest
 
 from ccproxy.errors import StoreError
 from ccproxy.flows import schema
-from ccproxy.flows.reader import Reader
+from ccproxy.flows.reader import Reader, Totals
 
 from .support import Watched, make_flow
 
@@ -172,3 +172,22 @@ with Reader(Path({str(path)!r})) as reader:
             folder.chmod(0o755)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout == "1\n", done.stderr
+
+
+async def test_a_run_in_numbers(path: Path) -> None:
+    watched = Watched(path)
+    flows = [make_flow(n, run="a1") for n in range(3)]
+    flows += [make_flow(4, run="a1", outcome="refused", response=None), make_flow(5, run="b2"), make_flow(6)]
+    assert all(await watched.put(*flows))
+    await asyncio.to_thread(watched.store.close)
+    with Reader(path) as reader:
+        host = flows[0].request.host
+        totals = reader.totals("a1")
+        assert (totals.flows, totals.failed, totals.hosts) == (4, 1, ((host, 4),))
+        usages = [flow.usage for flow in reader.summaries() if flow.run == "a1" and flow.usage is not None]
+        assert totals.input == sum(usage.input or 0 for usage in usages) > 0
+        assert totals.output == sum(usage.output or 0 for usage in usages) > 0
+        assert reader.totals("b2").flows == 1
+        assert reader.totals("") == reader.totals("c3") == Totals()
+    with Reader(path.with_name("none.db")) as reader:
+        assert reader.totals("a1") == Totals()

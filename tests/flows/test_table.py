@@ -64,9 +64,9 @@ def test_what_is_no_object_is_no_flow(item: Any) -> None:
         rows([item])
 
 
-def test_plain_lines_have_ten_fields_whatever_is_in_them() -> None:
+def test_plain_lines_have_eleven_fields_whatever_is_in_them() -> None:
     text = plain([line(user_agent="evil\t\nagent\x1b[2J"), line()])
-    assert [field_line.count("\t") for field_line in text.splitlines()] == [9, 9]
+    assert [field_line.count("\t") for field_line in text.splitlines()] == [10, 10]
     assert "\x1b" not in text
     assert text.startswith(f"{1:012x}\tPOST\t200\tapi.anthropic.com\t/v1/messages?beta=true\tclaude-x\t")
 

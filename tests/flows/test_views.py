@@ -48,6 +48,8 @@ def test_the_whole_shape() -> None:
         "websocket": None,
         "ccproxy": {
             "door": "gateway",
+            "run": "",
+            "process": "",
             "dialect": "anthropic",
             "upstream_dialect": "anthropic",
             "operation": "messages",

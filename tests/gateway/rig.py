@@ -42,6 +42,9 @@ KEY = "sk-provider-secret-0123456789"
 PATIENCE = 10.0
 
 
+HANDOFF_SECRET = "made-for-this-process"
+
+
 class ListStore:
     """Keeps flows in memory."""
 
@@ -206,7 +209,14 @@ async def rig(
             local=DemoTransport(pause=0),
         )
         store = ListStore()
-        gateway = Gateway(runtime, Recorder(store, FlowsConfig(), clock), clock, lambda: {"status": "ok"}, sleep)
+        gateway = Gateway(
+            runtime,
+            Recorder(store, FlowsConfig(), clock),
+            clock,
+            lambda: {"status": "ok"},
+            sleep,
+            handoff_secret=HANDOFF_SECRET,
+        )
         server = Server(gateway, gateway_config)
         urls = await server.start("127.0.0.1", 0)
         port = int(urls[0].rsplit(":", 1)[1])

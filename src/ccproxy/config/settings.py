@@ -9,6 +9,8 @@ from msgspec import Meta, Struct
 from ccproxy.egress.config import EgressConfig
 from ccproxy.flows.config import FlowsConfig
 from ccproxy.gateway.config import GatewayConfig
+from ccproxy.interceptor.config import InterceptorConfig, MitmproxyConfig
+from ccproxy.jail.config import JailConfig
 from ccproxy.lightllm.config import LightllmConfig
 from ccproxy.pipeline.config import HookEntry, HookPath, HooksConfig
 from ccproxy.providers.config import ProviderConfig
@@ -23,6 +25,14 @@ class InspectorConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
 
     port: Annotated[Port, Meta(description="Port of the web inspector.")] = 8083
     transforms: Annotated[list[TransformRule], Meta(description="Routing rules, first match decides.")] = []
+    keylog: Annotated[
+        bool,
+        Meta(
+            description="Write the keys of TLS and WireGuard to `keylog/` in the state directory, for Wireshark. Whoever "
+            "has them can read every recorded packet, credentials included."
+        ),
+    ] = False
+    mitmproxy: MitmproxyConfig = MitmproxyConfig()
 
 
 class Settings(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -50,4 +60,6 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     gateway: GatewayConfig = GatewayConfig()
     lightllm: LightllmConfig = LightllmConfig()
     egress: EgressConfig = EgressConfig()
+    interceptor: InterceptorConfig = InterceptorConfig()
+    jail: JailConfig = JailConfig()
     flows: FlowsConfig = FlowsConfig()

@@ -15,6 +15,7 @@ import math
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -62,13 +63,17 @@ class PooledTransport:
     """
 
     def __init__(
-        self, config: EgressConfig, *, new_socket: Callable[[Iterable[Any]], socket.socket] = keepalive.new_socket
+        self,
+        config: EgressConfig,
+        *,
+        new_socket: Callable[[Iterable[Any]], socket.socket] = keepalive.new_socket,
+        keylog: Path | None = None,
     ) -> None:
         self._config = config
         self._new_socket = new_socket
         self._proxy = parse_proxy(config.proxy)
         self._direct = Direct(config.no_proxy)
-        self._trust = Trust(config)
+        self._trust = Trust(config, keylog)
         self._connector: TCPConnector | None = None
         self._closed = False
         self._origins: dict[tuple[str, str, int, bool], _Origin] = {}

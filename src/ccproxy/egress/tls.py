@@ -32,18 +32,21 @@ SYSTEM_BUNDLES = (
 _ALPN = ["http/1.1"]
 
 
-def client_context(config: EgressConfig, *, verify: bool) -> ssl.SSLContext:
+def client_context(config: EgressConfig, *, verify: bool, keylog: Path | None = None) -> ssl.SSLContext:
     """A new context for connections to providers. Blocks for some 10 ms.
 
     Args:
         config: for `ca_file`.
         verify: False accepts any certificate for any name.
+        keylog: a file that gets the keys of every connection, in the form Wireshark reads.
 
     Raises ConfigError if `ca_file` is missing or holds no certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(_ALPN)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if keylog is not None:
+        context.keylog_filename = str(keylog)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -59,6 +62,14 @@ def client_context(config: EgressConfig, *, verify: bool) -> ssl.SSLContext:
     context.load_verify_locations(cafile=certifi.where())
     _load_ca_file(context, config.ca_file)
     return context
+
+
+def trusted_bundles(config: EgressConfig) -> list[Path]:
+    """The PEM files that hold, together, everybody who is trusted: for a program that cannot take the context."""
+    default = ssl.get_default_verify_paths().cafile
+    found = [*([default] if default else []), *_system_bundles(), certifi.where()]
+    own = [Path(config.ca_file).expanduser()] if config.ca_file else []
+    return [*map(Path, dict.fromkeys(found)), *own]
 
 
 def check_trust(config: EgressConfig) -> None:
@@ -95,8 +106,9 @@ def _load_ca_file(context: ssl.SSLContext, ca_file: str) -> None:
 class Trust:
     """The two contexts of one configuration, built when first asked for."""
 
-    def __init__(self, config: EgressConfig) -> None:
+    def __init__(self, config: EgressConfig, keylog: Path | None = None) -> None:
         self._config = config
+        self._keylog = keylog
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._building: SingleFlight[ssl.SSLContext] = SingleFlight()
 
@@ -106,7 +118,7 @@ class Trust:
         if context is None:
 
             async def build() -> ssl.SSLContext:
-                return await asyncio.to_thread(client_context, self._config, verify=verify)
+                return await asyncio.to_thread(client_context, self._config, verify=verify, keylog=self._keylog)
 
             context = self._contexts[verify] = await self._building.do(str(verify), build)
         return context

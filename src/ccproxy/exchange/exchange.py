@@ -27,13 +27,15 @@ def new_id() -> str:
 @dataclass(slots=True)
 class Client:
     """Who asks. `key` is the name of the client key that was presented, `origin` the web origin of a page that may
-    ask; both "" for others."""
+    ask, `run` the run whose jail it is in, `process` what it is there; each "" for others."""
 
     address: str
     port: int
     user_agent: str = ""
     key: str = ""
     origin: str = ""
+    run: str = ""
+    process: str = ""
 
 
 @dataclass(slots=True)
@@ -117,5 +119,7 @@ class Exchange:
     session: str = ""
     #: Hooks that ran, in the order they began.
     hooks: list[HookResult] = field(default_factory=list)
+    #: The field by which the interceptor handed the request over, for requests that are made of this one.
+    handoff: bytes = field(default=b"", repr=False)
     #: Secrets seen in this exchange (the client's key, the injected credential): the recorder removes them everywhere.
     secrets: set[str] = field(default_factory=set, repr=False)

@@ -27,7 +27,7 @@ import msgspec
 from ccproxy.flows.model import Flow
 from ccproxy.util.fs import private_dir
 
-MAGIC = b"ccproxy flows 3\n"
+MAGIC = b"ccproxy flows 4\n"
 _HEAD = struct.Struct("<IIB")
 #: Length and checksum, which do not count themselves.
 _FRAME = 8

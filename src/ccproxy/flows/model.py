@@ -121,6 +121,7 @@ class Flow(Struct, array_like=True):
         upstream_dialect: what `forwarded` and `response` are in, where that is not the client's dialect.
         story: the tries, where the exchange took more than one.
         losses: what a conversion could not carry over, in either direction.
+        run: the run whose jail it comes from, or ""; `process`: what sent it, `1234 git fetch < 1200 bash`, or "".
     """
 
     id: str
@@ -154,3 +155,5 @@ class Flow(Struct, array_like=True):
     losses: list[Loss] = field(default_factory=list)
     answer: ResponseRecord | None = None
     story: list[Step] = field(default_factory=list)
+    run: str = ""
+    process: str = ""

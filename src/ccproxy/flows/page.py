@@ -55,6 +55,8 @@ def _summary(flow: Flow, now: float) -> Iterator[str]:
     agent = f", {flow.user_agent}" if flow.user_agent else ""
     yield from _fact("when", f"{moment(flow.started)}, {ago(now - flow.started)}")
     yield from _fact("client", f"{flow.client_address}:{flow.client_port}{agent}{key}")
+    yield from _fact("run", flow.run)
+    yield from _fact("process", flow.process)
     yield from _fact("asked", f"{flow.request.method} {flow.request.url}")
     yield from _fact("sent to", flow.forwarded.url if flow.forwarded else "nobody")
     yield from _fact("because", _because(flow))

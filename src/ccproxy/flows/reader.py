@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -20,6 +21,17 @@ from ccproxy.flows.rows import FLOW_COLUMNS, MESSAGE_COLUMNS, build_flow
 
 _SELECT_FLOW = f"SELECT {FLOW_COLUMNS} FROM flow"  # noqa: S608
 _SELECT_MESSAGE = f"SELECT {MESSAGE_COLUMNS} FROM message"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A run in numbers. `failed` counts what did not end well, refusals included; `hosts` are the most asked first."""
+
+    flows: int = 0
+    failed: int = 0
+    input: int = 0
+    output: int = 0
+    hosts: tuple[tuple[str, int], ...] = ()
 
 
 class Reader:
@@ -113,6 +125,26 @@ class Reader:
                 return build_flow(row, messages, partial(bodies.read, connection))
             finally:
                 connection.execute("ROLLBACK")
+
+    def totals(self, run: str) -> Totals:
+        """What the jail of a run did, summed up."""
+        connection = self._connection
+        if connection is None:
+            return Totals()
+        with self._errors():
+            row = connection.execute(
+                "SELECT count(*) AS flows, coalesce(sum(outcome != 'complete'), 0) AS failed, "
+                "coalesce(sum(input_tokens), 0) AS input, coalesce(sum(output_tokens), 0) AS output "
+                "FROM flow WHERE run = ? AND run != ''",
+                (run,),
+            ).fetchone()
+            hosts = connection.execute(
+                "SELECT host, count(*) AS count FROM flow JOIN message ON message.flow = flow.seq AND role = 'request' "
+                "WHERE run = ? AND run != '' GROUP BY host ORDER BY count DESC, host",
+                (run,),
+            )
+            found = tuple((host["host"], host["count"]) for host in hosts)
+            return Totals(row["flows"], row["failed"], row["input"], row["output"], found)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -297,6 +297,8 @@ class Recorder:
             losses=[_clean_loss(loss, scrubber) for loss in exchange.losses or ()],
             answer=answer,
             story=[_clean_step(step, scrubber) for step in exchange.story],
+            run=client.run,
+            process=scrubber.text(client.process[:_MAX_TEXT]),
         )
 
     def _request(

@@ -85,6 +85,11 @@ class Scrubber:
         self._texts = sorted(found, key=len, reverse=True)
         self._needles = [text.encode("utf-8", "surrogateescape") for text in self._texts]
 
+    @property
+    def secrets(self) -> list[str]:
+        """What it removes, for another scrubber that is to remove the same."""
+        return list(self._texts)
+
     def __bool__(self) -> bool:
         return bool(self._needles)
 

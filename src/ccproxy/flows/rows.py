@@ -29,7 +29,7 @@ FLOW_COLUMNS = (
     "seq, id, started, duration, ttfb, door, client_address, client_port, client_key, user_agent, dialect, operation, "
     "model, answer_model, provider, action, reason, credential, streaming, outcome, error_kind, error, input_tokens, "
     "output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, upstream_dialect, losses, "
-    "story"
+    "story, run, process"
 )
 MESSAGE_COLUMNS = (
     "flow, role, method, scheme, host, port, target, status, reason, http_version, headers, started, ended, size, count, "
@@ -106,6 +106,8 @@ def flow_row(seq: int, flow: Flow) -> tuple[Any, ...]:
         _text(flow.upstream_dialect),
         _values(flow.losses),
         _values(flow.story),
+        _text(flow.run),
+        _text(flow.process),
     )
 
 
@@ -268,6 +270,8 @@ def build_flow(row: sqlite3.Row, messages: Iterable[sqlite3.Row], bodies: Bodies
         losses=_decode_losses(row["losses"]),
         story=_decode_story(row["story"]),
         answer=_response(roles["answer"], bodies) if "answer" in roles else None,
+        run=row["run"],
+        process=row["process"],
     )
 
 

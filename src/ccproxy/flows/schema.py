@@ -151,8 +151,15 @@ _V4 = """
 ALTER TABLE flow ADD COLUMN story TEXT NOT NULL DEFAULT '[]';
 """
 
+#: Which run of a jail a flow belongs to, and which process in it sent the request.
+_V5 = """
+ALTER TABLE flow ADD COLUMN run TEXT NOT NULL DEFAULT '';
+ALTER TABLE flow ADD COLUMN process TEXT NOT NULL DEFAULT '';
+CREATE INDEX flow_run ON flow (run) WHERE run != '';
+"""
+
 #: One script per version. A store that exists is never changed in any other way.
-MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4)
+MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4, _V5)
 
 
 def open_for_writing(

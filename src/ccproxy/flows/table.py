@@ -43,6 +43,7 @@ class Row:
     duration: str
     started: float | None
     bad: bool
+    process: str = ""
 
 
 def rows(items: Iterable[Any]) -> list[Row]:
@@ -69,6 +70,7 @@ def _row(item: Any) -> Row:
         duration="" if duration is None else seconds(duration),
         started=_number(item, "request", "timestamp_start") or _number(item, "timestamp_created"),
         bad=bool(word) or (status or 0) >= 400,
+        process=_text(item, "ccproxy", "process"),
     )
 
 
@@ -98,7 +100,7 @@ def _tokens(item: Any) -> str:
 
 
 def plain(lines: Iterable[Row]) -> str:
-    """Tab-separated lines: id, method, code, host, path, model, tokens, duration, time, user agent."""
+    """Tab-separated lines: id, method, code, host, path, model, tokens, duration, time, user agent, process."""
     return "".join(
         "\t".join(
             (
@@ -112,6 +114,7 @@ def plain(lines: Iterable[Row]) -> str:
                 row.duration,
                 "" if row.started is None else moment(row.started),
                 row.agent,
+                row.process,
             )
         )
         + "\n"
@@ -150,6 +153,6 @@ def show(lines: Sequence[Row], *, now: float, colour: bool) -> None:
         cells += [row.host, row.path]
         cells += [row.model] if with_model else []
         cells += [row.tokens, row.duration] if with_tokens else []
-        cells += [row.agent, "" if row.started is None else ago(now - row.started)]
+        cells += [row.process or row.agent, "" if row.started is None else ago(now - row.started)]
         table.add_row(*cells)
     console.print(table)

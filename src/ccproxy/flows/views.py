@@ -25,7 +25,7 @@ def flow_json(flow: Flow) -> Json:
     request = flow.forwarded or flow.request
     return {
         "id": flow.id,
-        "type": "http",
+        "type": flow.request.scheme if flow.request.scheme in {"tcp", "udp"} else "http",
         "timestamp_created": flow.started,
         "client_conn": {"peername": [flow.client_address, flow.client_port]},
         "server_conn": {"address": [flow.forwarded.host, flow.forwarded.port] if flow.forwarded else None},
@@ -35,6 +35,8 @@ def flow_json(flow: Flow) -> Json:
         "websocket": _websocket(flow.websocket) if flow.websocket else None,
         "ccproxy": {
             "door": flow.door,
+            "run": flow.run,
+            "process": flow.process,
             "dialect": flow.dialect,
             "upstream_dialect": flow.upstream_dialect or flow.dialect,
             "operation": flow.operation,

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ccproxy.errors import BadRequest, UpstreamError
+from ccproxy.exchange import handoff
 from ccproxy.exchange.exchange import Exchange, ResponseHead
 from ccproxy.exchange.http import Headers, Pair
 from ccproxy.flows.recorder import Tape
@@ -153,6 +154,8 @@ class Bridge:
             for pair in self._exchange.request.headers
             if (name := pair[0].lower()) not in _OWN and not name.startswith(_HANDSHAKE)
         ]
+        if self._exchange.handoff:
+            kept.append((handoff.FIELD, self._exchange.handoff))
         return [
             *kept,
             (b"content-type", b"application/json"),

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from ccproxy.errors import CCProxyError, NoRoute
+from ccproxy.exchange.exchange import Exchange
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.gateway.answer import Send
 from ccproxy.gateway.listener import Connection
@@ -54,10 +55,14 @@ def preflight(request: Snapshot) -> tuple[int, Headers, bytes]:
     return 204, Headers([*fields, (b"access-control-max-age", b"600")]), b""
 
 
-def answers_models(operation: Operation, request: Snapshot, credentials: Presented) -> bool:
+def answers_models(exchange: Exchange, operation: Operation, credentials: Presented) -> bool:
     """Whether a request for a model list is ours to answer: it is unless the client brings its own credential, with
-    which its provider answers for itself."""
-    return operation.name == "models" and request.method in {"GET", "HEAD"} and not credentials.own_credential
+    which its provider answers for itself, or meant that provider all along."""
+    if operation.name != "models" or exchange.request.method not in {"GET", "HEAD"}:
+        return False
+    if exchange.door == "interceptor":
+        return credentials.sentinel is not None
+    return not credentials.own_credential
 
 
 def models(runtime: Runtime, operation: Operation) -> tuple[int, Headers, bytes]:

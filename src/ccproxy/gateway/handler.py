@@ -35,7 +35,7 @@ from ccproxy.gateway.recall import Recall
 from ccproxy.gateway.replies import phrase
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.session import session_of
-from ccproxy.gateway.steps import admit, facts, note_failure, too_many
+from ccproxy.gateway.steps import admit, destination, facts, handed_over, note_failure, take_over, too_many
 from ccproxy.gateway.translated import Translated
 from ccproxy.gateway.websocket import relay_websocket
 from ccproxy.routing.detect import Operation
@@ -54,6 +54,7 @@ class Gateway:
         clock: the time.
         health: makes the document of `/health`.
         sleep: how to wait between tries.
+        handoff_secret: what proves that a request was handed over by our interceptor; "" takes none over.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class Gateway:
         clock: Clock,
         health: Callable[[], dict[str, object]],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        *,
+        handoff_secret: str = "",
     ) -> None:
         self.runtime = runtime
         self.active = 0
@@ -71,6 +74,7 @@ class Gateway:
         self._clock = clock
         self._health = health
         self._sender = Sender(clock, sleep)
+        self._handoff_secret = handoff_secret
         self._budget = Budget(runtime.config.max_buffered_bytes)
 
     def use(self, runtime: Runtime) -> None:
@@ -81,7 +85,7 @@ class Gateway:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             connection: Connection = scope["extensions"][EXTENSION]
-            if connection.target in endpoints.HEALTH:
+            if connection.target in endpoints.HEALTH and not handed_over(connection.pairs):
                 await endpoints.health(self.runtime, connection, scope, send, self._health)
             else:
                 await self._exchange(scope, connection, receive, send)
@@ -91,7 +95,15 @@ class Gateway:
             full = self.active > self.runtime.config.max_exchanges
             try:
                 await relay_websocket(
-                    self.runtime, self._recorder, self._clock, scope, receive, send, serve=self._exchange, full=full
+                    self.runtime,
+                    self._recorder,
+                    self._clock,
+                    scope,
+                    receive,
+                    send,
+                    serve=self._exchange,
+                    full=full,
+                    handoff_secret=self._handoff_secret,
                 )
             finally:
                 self.active -= 1
@@ -100,6 +112,7 @@ class Gateway:
         """One exchange, whatever becomes of it."""
         runtime = self.runtime
         exchange = begin(scope, connection, self._clock)
+        take_over(exchange, self._handoff_secret)
         tape = self._recorder.open(exchange)
         answer = Answer(send, connection, exchange, tape, scope["http_version"])
         task = asyncio.current_task()
@@ -166,7 +179,7 @@ class Gateway:
         request = exchange.request
         if endpoints.is_preflight(request) and exchange.client.origin:
             return await self._answer_ourselves(exchange, "preflight", endpoints.preflight(request), answer, tape)
-        if endpoints.answers_models(operation, request, credentials):
+        if endpoints.answers_models(exchange, operation, credentials):
             return await self._answer_ourselves(
                 exchange, "model list", endpoints.models(runtime, operation), answer, tape
             )
@@ -179,7 +192,7 @@ class Gateway:
         if hooks is not None and (own := await hooks.inbound(asked)) is not None:
             return await self._answer_ourselves(exchange, *own, answer, tape)
         operation = asked.operation
-        decided = facts(asked.request, operation, asked.credentials, asked.model)
+        decided = facts(asked.request, operation, asked.credentials, asked.model, destination(exchange))
         if (choice := asked.choice) is not None:
             route = runtime.router.to(choice.provider, decided, f"hook {choice.by}", model=choice.model)
         else:

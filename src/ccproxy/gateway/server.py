@@ -54,6 +54,12 @@ class Server:
             urls.append(f"http://[{address}]:{number}" if ":" in address else f"http://{address}:{number}")
         return urls
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Address and port at which this machine reaches the listener."""
+        host, port = self._servers[0].sockets[0].getsockname()[:2]
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104
+
     async def drain(self, seconds: float, hurry: asyncio.Event) -> None:
         """Stops listening, waits up to `seconds` (or until `hurry`) for running exchanges, then ends them."""
         for server in self._servers:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ccproxy.auth.base import Credential
 from ccproxy.errors import CCProxyError, Overloaded, UpstreamCut, UpstreamError
+from ccproxy.exchange import handoff
 from ccproxy.exchange.exchange import Exchange, Failure
-from ccproxy.exchange.http import Headers, Snapshot
+from ccproxy.exchange.http import Headers, Pair, Snapshot
 from ccproxy.exchange.route import Route
 from ccproxy.gateway import endpoints
 from ccproxy.gateway.forward import edit, forward_headers, forwarded_snapshot, set_model
@@ -17,6 +18,7 @@ from ccproxy.providers.base import Field, Provider
 from ccproxy.routing.detect import Operation, detect
 from ccproxy.routing.resolve import Facts
 from ccproxy.routing.sentinel import Presented, presented
+from ccproxy.util.address import Address
 
 
 def admit(runtime: Runtime, exchange: Exchange) -> tuple[Operation, Presented]:
@@ -27,6 +29,8 @@ def admit(runtime: Runtime, exchange: Exchange) -> tuple[Operation, Presented]:
     exchange.dialect, exchange.operation, exchange.model = operation.dialect, operation.name, operation.model
     credentials = presented(request.headers, request.query)
     exchange.secrets.update(credentials.secrets)
+    if exchange.door == "interceptor":
+        return operation, credentials  # it was not meant for us: the host is another's, and so is the page that asks
     runtime.guard.check_host(request.headers, request.http_version)
     exchange.client.origin = runtime.guard.check_origin(request.headers)
     if endpoints.is_preflight(request):
@@ -35,8 +39,34 @@ def admit(runtime: Runtime, exchange: Exchange) -> tuple[Operation, Presented]:
     return operation, credentials
 
 
-def facts(request: Snapshot, operation: Operation, credentials: Presented, model: str) -> Facts:
-    """What the router is to decide on."""
+def handed_over(pairs: Iterable[Pair]) -> bool:
+    """Whether a request may come from the interceptor: then no path of it is ours to answer."""
+    return any(name.lower() == handoff.FIELD for name, _ in pairs)
+
+
+def take_over(exchange: Exchange, secret: str) -> None:
+    """Makes a request that the interceptor hands over what it was: the client's own, on its way to a host of the
+    client's choice. The field that says so is taken out, whether it is true or not."""
+    said = exchange.request.headers.get(handoff.FIELD) or b""
+    note = handoff.take(exchange.request.headers, secret)
+    if note is None:
+        return
+    exchange.door, exchange.handoff = "interceptor", said
+    request, client = exchange.request, exchange.client
+    request.scheme = note.scheme.replace("http", "ws") if request.scheme == "ws" else note.scheme
+    request.host, request.port, request.http_version = note.host, note.port, note.http_version
+    client.address, client.port = note.address, note.source_port
+    client.run, client.process = note.run, note.process
+
+
+def facts(
+    request: Snapshot,
+    operation: Operation,
+    credentials: Presented,
+    model: str,
+    destination: Address | None = None,
+) -> Facts:
+    """What the router is to decide on. `destination` is that of a request that was caught on its way."""
     return Facts(
         target=request.target,
         path=request.path,
@@ -45,7 +75,16 @@ def facts(request: Snapshot, operation: Operation, credentials: Presented, model
         operation=operation,
         model=model,
         sentinel=credentials.sentinel,
+        destination=destination,
     )
+
+
+def destination(exchange: Exchange) -> Address | None:
+    """Where a request that was caught on its way was going; None for one that was meant for us."""
+    if exchange.door != "interceptor":
+        return None
+    request = exchange.request
+    return Address(request.scheme.replace("ws", "http"), request.host, request.port, "", b"")
 
 
 def too_many() -> Overloaded:

@@ -25,7 +25,7 @@ from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.replies import error_document, error_headers, phrase
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.session import session_of
-from ccproxy.gateway.steps import admit, facts, note_failure, prepare, too_many
+from ccproxy.gateway.steps import admit, destination, facts, note_failure, prepare, take_over, too_many
 from ccproxy.lightllm.dialect import Dialect
 from ccproxy.util.clock import Clock
 
@@ -49,6 +49,7 @@ async def relay_websocket(
     *,
     serve: Serve,
     full: bool,
+    handoff_secret: str = "",
 ) -> None:
     """One WebSocket, from handshake to close, recorded as one flow; refused if the gateway is `full`.
 
@@ -56,6 +57,7 @@ async def relay_websocket(
         serve: the way of a request, for messages that cannot be relayed.
     """
     exchange = _begin(scope, clock)
+    take_over(exchange, handoff_secret)
     tape = recorder.open(exchange)
     await receive()  # websocket.connect
     try:
@@ -101,7 +103,9 @@ async def _open(
 ) -> UpstreamSocket | UpstreamResponse | Dialect:
     """The provider's socket, or its refusal; or the client's dialect, where messages are to be answered by HTTP."""
     operation, credentials = admit(runtime, exchange)
-    route = runtime.router.resolve(facts(exchange.request, operation, credentials, exchange.model))
+    route = runtime.router.resolve(
+        facts(exchange.request, operation, credentials, exchange.model, destination(exchange))
+    )
     exchange.route = route
     if operation.generates and (route.action == "transform" or needs_http(runtime)):
         dialect = runtime.dialects.get(operation.dialect)

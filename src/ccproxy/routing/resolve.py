@@ -60,7 +60,7 @@ def compile_rules(configs: list[TransformRule]) -> tuple[Rule, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What routing looks at."""
+    """What routing looks at. `destination` is where a request that was caught on its way was going."""
 
     target: bytes
     path: str
@@ -69,6 +69,7 @@ class Facts:
     operation: Operation
     model: str
     sentinel: str | None
+    destination: Address | None = None
 
 
 class Router:
@@ -94,6 +95,8 @@ class Router:
         reason = rule.label if rule is not None else ""
         if facts.sentinel is not None:
             return self._by_sentinel(facts.sentinel, facts, reason or "sentinel")
+        if facts.destination is not None:
+            return _onwards(facts, facts.destination, reason or "intercepted")
         return self._by_default(facts, reason or "default upstream")
 
     def to(self, name: str, facts: Facts, reason: str, *, model: str = "") -> Route:
@@ -212,6 +215,19 @@ def converted_target(provider: Provider, path: str) -> bytes:
     target = _path(provider, operation, "").encode("latin-1")
     queries = [part for part in (provider.query, query.encode()) if part]
     return b"?".join([target, b"&".join(queries)]) if queries else target
+
+
+def _onwards(facts: Facts, destination: Address, reason: str) -> Route:
+    """To where the client meant it to go, as it is."""
+    return Route(
+        action="passthrough",
+        reason=reason,
+        scheme=destination.scheme,
+        host=destination.host,
+        port=destination.port,
+        target=facts.target,
+        keep_credential=True,
+    )
 
 
 def _parse(name: str, url: str) -> Address:

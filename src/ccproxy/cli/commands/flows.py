@@ -53,12 +53,13 @@ def command() -> None:
     type=click.IntRange(min=0),
     help=f"Only the N newest of the set; 0 for all. Default: {DEFAULT_ROWS} on a terminal, else all.",
 )
+@click.option("--run", metavar="ID", help="Only flows of this run of `ccproxy run --inspect`.")
 @click.pass_obj
-def list_command(obj: CliContext, as_json: bool, filters: tuple[str, ...], number: int | None) -> None:
+def list_command(obj: CliContext, as_json: bool, filters: tuple[str, ...], number: int | None, run: str | None) -> None:
     """List flows, the newest last.
 
-    On a terminal a table. For a pipe tab-separated lines: id, method, status, host, path, model, tokens, duration,
-    time, user agent.
+    On a terminal a table, in which a flow from a jail has its process in place of its user agent. For a pipe
+    tab-separated lines: id, method, status, host, path, model, tokens, duration, time, user agent, process.
     """
     from ccproxy.flows.reader import Reader
 
@@ -67,8 +68,8 @@ def list_command(obj: CliContext, as_json: bool, filters: tuple[str, ...], numbe
     limit = number if number is not None else DEFAULT_ROWS if terminal and not as_json else 0
     filters = (*config.default_jq_filters, *filters)
     with Reader(path) as reader:
-        items = _select(reader, filters, limit if not filters else 0)
-        total = len(items) if filters else reader.count()
+        items = _select(reader, filters, limit if not filters and run is None else 0, run)
+        total = len(items) if filters or run is not None else reader.count()
     if limit:
         items = items[-limit:]
     if as_json:
@@ -145,12 +146,13 @@ def _store(obj: CliContext) -> tuple[FlowsConfig, Path]:
     return config, store_path(config)
 
 
-def _select(reader: Reader, filters: Sequence[str], limit: int) -> list[Any]:
-    """The set of flows as JSON values, the newest last."""
+def _select(reader: Reader, filters: Sequence[str], limit: int, run: str | None = None) -> list[Any]:
+    """The set of flows as JSON values, the newest last. `run` is the id of a run, or its beginning."""
     from ccproxy.flows.filters import apply
     from ccproxy.flows.views import flow_json
 
-    return apply(filters, [flow_json(flow) for flow in reader.summaries(limit)])
+    flows = (flow for flow in reader.summaries(limit) if run is None or (flow.run and flow.run.startswith(run)))
+    return apply(filters, [flow_json(flow) for flow in flows])
 
 
 def _resolve(reader: Reader, text: str, path: Path) -> str:

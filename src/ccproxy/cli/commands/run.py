@@ -1,7 +1,8 @@
-"""Run a command with the environment that sends its LLM calls through the proxy.
+"""Run a command so that its LLM calls go through the proxy: by its environment, or in a jail.
 
-ccproxy replaces itself by the command (exec): exit code, signals, terminal and job control are the command's own, there
-is nothing in between that could get them wrong. What each client needs is the table in `cli/clients.py`.
+Without a jail ccproxy replaces itself by the command (exec): exit code, signals, terminal and job control are the
+command's own, there is nothing in between that could get them wrong. What each client needs is the table in
+`cli/clients.py`. The jail is `cli/jailed.py`.
 """
 
 from __future__ import annotations
@@ -21,23 +22,50 @@ from ccproxy.cli.clients import Offer
 from ccproxy.cli.context import CliContext
 from ccproxy.errors import CommandError, ConfigError
 
-EXIT_OWN_FAILURE = 125
 EXIT_NOT_EXECUTABLE = 126
 EXIT_NOT_FOUND = 127
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.option(
-    "--inspect", is_flag=True, help="Run in a network jail that intercepts everything (not part of this version)."
-)
+@click.option("--inspect", is_flag=True, help="Run in a jail in which everything is intercepted (Linux).")
 @click.option(
     "--provider",
     metavar="NAME",
     help="Let the command use this provider: its sentinel key takes the place of every key, yours included.",
 )
+@click.option(
+    "--allow-net",
+    "allow",
+    metavar="HOST",
+    multiple=True,
+    help="With --inspect: reach only this host (and the providers). A name, *.DOMAIN, an address or a network; may be repeated.",
+)
+@click.option("--deny", metavar="HOST", multiple=True, help="With --inspect: do not reach this host; may be repeated.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "tun", "redirect"]),
+    help="With --inspect: how traffic leaves the jail, instead of jail.engine.",
+)
+@click.option(
+    "--no-proxy-env",
+    is_flag=True,
+    help="With --inspect: take every base URL out of CMD's environment, beside proxies and what is on loopback.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="With --inspect: no summary at the end.")
 @click.argument("words", metavar="-- CMD [ARGS]...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
-def command(ctx: CliContext, words: tuple[str, ...], inspect: bool, provider: str | None) -> NoReturn:
+def command(
+    ctx: CliContext,
+    words: tuple[str, ...],
+    *,
+    inspect: bool,
+    provider: str | None,
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    engine: str | None,
+    no_proxy_env: bool,
+    quiet: bool,
+) -> NoReturn:
     """Run CMD with the environment that sends its LLM calls through the running proxy. Everything after CMD is
     CMD's own.
 
@@ -51,16 +79,24 @@ def command(ctx: CliContext, words: tuple[str, ...], inspect: bool, provider: st
     used instead of whatever you have. A command that is no known client (a shell, a script) gets no sentinel key for
     a dialect in which you have a saved login, since it may start that client.
 
+    With --inspect none of that is needed: CMD runs in namespaces whose only way out leads to the proxy, which looks
+    into everything, TLS included. It keeps its user, its files and its terminal; what it trusts is extended by the
+    proxy's own authority. Requests to providers are treated like all others; the rest goes where it was going, and is
+    recorded. `ccproxy namespace doctor` tells whether this machine can do it.
+
     \b
     Exit codes: those of CMD; 1 the proxy is down, so CMD was not started;
-    125 --inspect; 126 CMD cannot be executed; 127 CMD was not found.
+    125 --inspect could make no jail, so CMD was not started;
+    126 CMD cannot be executed; 127 CMD was not found.
     """
     if inspect:
-        raise CommandError(
-            "the jail (--inspect) is not part of this version, nothing was run",
-            hint="without --inspect the command is pointed at the proxy by its environment",
-            exit_code=EXIT_OWN_FAILURE,
-        )
+        if provider is not None:
+            raise click.UsageError("--provider does not go with --inspect: in a jail a client's own key stays")
+        from ccproxy.cli import jailed
+
+        jailed.run(ctx, words, jailed.Choices(allow, deny, engine, no_proxy_env, quiet), replace_process)
+    if allow or deny or engine or no_proxy_env or quiet:
+        raise click.UsageError("--allow-net, --deny, --engine, --no-proxy-env and --quiet go with --inspect")
     found = target.find(ctx)
     health = target.ask(found)
     if not health.up:

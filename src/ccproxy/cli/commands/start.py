@@ -24,6 +24,7 @@ from ccproxy.cli.context import CliContext
 from ccproxy.errors import CommandError
 from ccproxy.flows.store import store_path
 from ccproxy.telemetry.text import printable
+from ccproxy.util.paths import state_dir
 
 if TYPE_CHECKING:
     from ccproxy.config.load import LoadedConfig
@@ -132,6 +133,10 @@ def greet(urls: list[str], config: LoadedConfig, log: Path, *, pid: int | None =
     output.say(f"  export ANTHROPIC_BASE_URL={url} OPENAI_BASE_URL={url}/v1 GOOGLE_GEMINI_BASE_URL={url}")
     for warning in config.warnings:
         output.note(f"warning: {printable(warning)}")
+    if settings.inspector.keylog:
+        output.shout(
+            f"the keys of every connection are written to {output.tilde(state_dir() / 'keylog')} (inspector.keylog)"
+        )
     for name, provider in settings.providers.items():
         if not provider.verify:
             output.shout(
