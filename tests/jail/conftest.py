@@ -13,7 +13,7 @@ from jail.world import Proxy, World
 
 PEOPLE = ("root", "user") if sys.platform == "linux" and os.geteuid() == 0 else ("user",)
 #: Set where the tests of the jail must not be skipped.
-REQUIRED = "CCPROXY_TEST_JAIL"
+REQUIRED = "JAIL_TESTS"
 
 
 @pytest.fixture(scope="session")
