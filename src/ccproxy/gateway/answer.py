@@ -61,6 +61,8 @@ class Answer:
             self._remaining = int(length)
             self._collected = None
         if self._collected is None:
+            if bodiless or self._remaining is not None:
+                self._connection.hold()
             await self._start(head.status, headers)
 
     async def write(self, chunk: bytes) -> None:
@@ -92,6 +94,7 @@ class Answer:
         self._collected = None
         if status != 204:
             headers.add(b"content-length", str(len(body)).encode())
+        self._connection.hold()
         await self._start(status, headers)
         self._held = body if self._exchange.request.method != "HEAD" else b""
 

@@ -18,6 +18,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from ccproxy.gateway.joining import JoiningTransport
 from ccproxy.gateway.replies import plain_reply
 
 #: Key of the `Connection` in the ASGI scope's `extensions`.
@@ -47,6 +48,8 @@ class Connection:
     #: Called once when the client goes away before the answer is complete.
     on_lost: Callable[[], object] | None = None
     lost: bool = False
+    #: Says that the body follows the head of the answer at once: they are sent together.
+    hold: Callable[[], None] = lambda: None
 
 
 class _Refused(Exception):
@@ -68,6 +71,8 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._joining = JoiningTransport(transport, self.loop)
+        self.transport = self._joining  # type: ignore[assignment]  # it has what uvicorn asks of a transport
         self._arm_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -136,7 +141,7 @@ class GatewayProtocol(HttpToolsProtocol):
             raise _Refused
         if not self.url.startswith(b"/") and not self._accept_absolute_form():
             raise _Refused
-        connection = Connection(target=self.url, pairs=self._pairs, abort=self._abort, cut=self._cut)
+        connection = Connection(self.url, self._pairs, self._abort, self._cut, hold=self._joining.hold)
         self._requests.append(connection)
         self.scope["extensions"] = {EXTENSION: connection}  # type: ignore[dict-item]
         super().on_headers_complete()
