@@ -23,6 +23,7 @@ BOUNDARIES = {
     "config/watch.py": "a background task: the watching goes on",
     "egress/upload.py": "a background task: the error goes to who waits for the answer",
     "flows/insert.py": "the recording thread: one odd flow",
+    "flows/recorder.py": "several exchanges at once: the error goes to who waits for its own",
     "flows/sqlite.py": "the recording thread: one odd flow",
     "gateway/handler.py": "an exchange",
     "gateway/websocket.py": "an exchange",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,9 @@ class MemoryStore:
             future.set_result(self._answer)
         self.futures.append(future)
         return future
+
+    def put_all(self, flows: Sequence[tuple[Flow, Scrubber]]) -> list[asyncio.Future[bool]]:
+        return [self.put(flow, scrubber) for flow, scrubber in flows]
 
 
 class Watched:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ccproxy.flows import journal
+from ccproxy.flows import journal, rows
 from ccproxy.flows.journal import MAGIC, Segment, UnknownJournal, leftovers
 from ccproxy.flows.model import Flow, WebSocketMessage, WebSocketRecord
 
@@ -26,16 +26,21 @@ def written(store: Path, *flows: Flow) -> Path:
     """A segment that its process has left."""
     segment = Segment.create(store)
     for flow in flows:
-        segment.append(journal.encode(flow))
+        segment.append(journal.encode(flow, rows.write(flow)))
     segment.close()
     return segment.path
+
+
+def record(number: int) -> bytes:
+    flow = make_flow(number)
+    return b"".join(journal.encode(flow, rows.write(flow)))
 
 
 def read(path: Path) -> list[Flow]:
     segment = Segment.claim(path)
     assert segment is not None
     try:
-        return list(segment.flows())
+        return [flow for flow, _ in segment.flows()]
     finally:
         segment.close()
 
@@ -57,7 +62,7 @@ def test_a_body_that_both_requests_share_is_written_once_and_the_flow_is_as_befo
     flow = make_flow()
     assert flow.forwarded is not None
     flow.request.body = flow.forwarded.body = b"x" * 100_000
-    assert len(journal.encode(flow)) < 110_000
+    assert len(b"".join(journal.encode(flow, rows.write(flow)))) < 110_000
     assert flow.forwarded.body is flow.request.body
 
 
@@ -76,7 +81,7 @@ def test_files_and_directory_are_private(store: Path) -> None:
 def test_a_torn_record_ends_the_segment_wherever_it_is_torn(store: Path) -> None:
     path = written(store, make_flow(1), make_flow(2))
     whole = path.read_bytes()
-    first = len(MAGIC) + len(journal.encode(make_flow(1)))
+    first = len(MAGIC) + len(record(1))
     for size in range(first, len(whole)):
         path.write_bytes(whole[:size])
         assert [flow.id for flow in read(path)] == [f"{1:012x}"], size
@@ -88,7 +93,7 @@ def test_a_torn_record_ends_the_segment_wherever_it_is_torn(store: Path) -> None
 def test_a_damaged_record_ends_the_segment(store: Path) -> None:
     path = written(store, make_flow(1), make_flow(2))
     whole = path.read_bytes()
-    for position in range(len(MAGIC) + len(journal.encode(make_flow(1))), len(whole)):
+    for position in range(len(MAGIC) + len(record(1)), len(whole)):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1 :])
         assert [flow.id for flow in read(path)] == [f"{1:012x}"], position
 
@@ -134,19 +139,19 @@ def test_a_record_that_does_not_fit_leaves_nothing_behind(store: Path) -> None:
     import signal
 
     segment = Segment.create(store)
-    segment.append(journal.encode(make_flow(1)))
+    segment.append((record(1),))
     before = segment.path.stat().st_size
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (before + 100, limits[1]))
     try:
         with pytest.raises(OSError) as caught:
-            segment.append(journal.encode(make_flow(2)))
+            segment.append((record(2),))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert caught.value.errno == errno.EFBIG
     assert segment.path.stat().st_size == before
-    segment.append(journal.encode(make_flow(3)))
+    segment.append((record(3),))
     segment.close()
     assert [flow.id for flow in read(segment.path)] == [f"{1:012x}", f"{3:012x}"]

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from ccproxy.exchange.exchange import Step
+from ccproxy.exchange.hooks import HookResult
 from ccproxy.flows import coding
 from ccproxy.flows.model import Flow, Usage, WebSocketMessage, WebSocketRecord
 from ccproxy.flows.page import content_lines, render
@@ -53,6 +54,19 @@ def test_the_story_of_a_flow() -> None:
     ):
         assert words in text, words
     assert "error " not in text
+
+
+def test_its_place_and_what_was_done_to_it() -> None:
+    flow = make_flow(session="ses_1", kind="subagent", parent="ses_0", cost=0.0125)
+    flow.hooks = [
+        HookResult("inject", "inbound", 1, 2.0, changed=["body.system"]),
+        HookResult("odd", "outbound", 1, error="no"),
+    ]
+    text = render(flow, now=START)
+    assert "  session  subagent of ses_1, started from ses_0\n" in text
+    assert "  cost     $0.0125\n" in text
+    assert "  hook     inject (inbound) in 2.0 ms, changed body.system\n" in text
+    assert "  hook     odd (outbound) in 0.0 ms, failed: no\n" in text
 
 
 def test_a_flow_that_went_nowhere() -> None:

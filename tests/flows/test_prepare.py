@@ -6,7 +6,7 @@ import gzip
 
 from ccproxy.flows import coding
 from ccproxy.flows.model import Usage, WebSocketMessage, WebSocketRecord
-from ccproxy.flows.prepare import clean, read_usage
+from ccproxy.flows.prepare import clean, read_bodies
 from ccproxy.flows.redact import NOTHING, Scrubber
 
 from .support import make_flow
@@ -16,14 +16,14 @@ SECRET = "sk-ant-api03-0123456789abcdefghij"
 
 def test_usage_and_model_come_from_the_answer() -> None:
     flow = make_flow()
-    read_usage(flow)
+    read_bodies(flow)
     assert flow.usage == Usage(input=3, output=2)
     assert flow.answer_model == "claude-x-2"
 
 
 def test_no_answer_no_usage() -> None:
     flow = make_flow(response=None)
-    read_usage(flow)
+    read_bodies(flow)
     assert (flow.usage, flow.answer_model) == (None, "")
 
 
@@ -69,5 +69,5 @@ def test_usage_of_a_websocket() -> None:
         ]
     )
     flow = make_flow(websocket=record)
-    read_usage(flow)
+    read_bodies(flow)
     assert (flow.usage, flow.answer_model) == (Usage(input=4), "gpt-x")

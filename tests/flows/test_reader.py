@@ -139,7 +139,7 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
 async def test_damage_is_said_when_it_is_met(path: Path) -> None:
     await record(path, 1, 2)
     connection = sqlite3.connect(path, autocommit=True)
-    connection.execute("DELETE FROM message WHERE flow = 1")
+    connection.execute("DELETE FROM wire WHERE flow = 1")
     connection.close()
     with Reader(path) as reader, pytest.raises(StoreError, match="damaged"):
         list(reader.summaries())

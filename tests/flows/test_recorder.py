@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import string
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from ccproxy.flows.config import FlowsConfig
 from ccproxy.flows.model import Flow
 from ccproxy.flows.prepare import clean
 from ccproxy.flows.recorder import Recorder
+from ccproxy.flows.redact import Scrubber
 from ccproxy.flows.views import flow_json_with_bodies
 from ccproxy.util.clock import FakeClock
 
@@ -237,7 +239,7 @@ async def test_finish_waits_for_the_commit(clock: FakeClock) -> None:
     store = MemoryStore(answer=None)
     tape = Recorder(store, FlowsConfig(), clock).open(make_exchange(clock))
     waiting = asyncio.create_task(tape.finish(max_wait=60))
-    await asyncio.sleep(0)
+    await until(lambda: bool(store.futures))
     assert not waiting.done()
     store.futures[0].set_result(True)
     assert await waiting
@@ -253,10 +255,34 @@ async def test_finish_waits_no_longer_than_it_is_told(clock: FakeClock) -> None:
 
 async def test_finish_does_not_wait_for_a_store_that_is_off(clock: FakeClock) -> None:
     recorder = Recorder(MemoryStore(answer=False), FlowsConfig(), clock)
-    finishing = recorder.open(make_exchange(clock)).finish(max_wait=60)
-    with pytest.raises(StopIteration) as stopped:
-        finishing.send(None)
-    assert stopped.value.value is False
+    async with asyncio.timeout(30):
+        assert await recorder.open(make_exchange(clock)).finish(max_wait=3600) is False
+
+
+async def test_what_ends_in_one_turn_of_the_loop_is_stored_together(clock: FakeClock) -> None:
+    class Together(MemoryStore):
+        calls = 0
+
+        def put_all(self, flows: Sequence[tuple[Flow, Scrubber]]) -> list[asyncio.Future[bool]]:
+            self.calls += 1
+            return super().put_all(flows)
+
+    store = Together()
+    recorder = Recorder(store, FlowsConfig(), clock)
+    tapes = [recorder.open(make_exchange(clock, id=f"{number:012x}")) for number in range(5)]
+    assert await asyncio.gather(*(tape.finish() for tape in tapes)) == [True] * 5
+    assert (store.calls, len(store.flows)) == (1, 5)
+
+
+async def test_an_exchange_that_cannot_be_told_fails_alone(clock: FakeClock) -> None:
+    store = MemoryStore()
+    recorder = Recorder(store, FlowsConfig(), clock)
+    bad = recorder.open(make_exchange(clock, timings=None)).finish()
+    good = recorder.open(make_exchange(clock)).finish()
+    failure, stored = await asyncio.gather(bad, good, return_exceptions=True)
+    assert isinstance(failure, AttributeError)
+    assert stored is True
+    assert len(store.flows) == 1
 
 
 async def test_a_cancelled_finish_has_recorded_all_the_same(clock: FakeClock) -> None:
@@ -266,7 +292,52 @@ async def test_a_cancelled_finish_has_recorded_all_the_same(clock: FakeClock) ->
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert len(store.flows) == 1
+    await until(lambda: len(store.flows) == 1)
+
+
+@pytest.mark.parametrize("at", [0, 3_000, 20_000, 39_990])
+async def test_a_secret_that_comes_with_a_change_to_a_large_body_is_removed(
+    recorder: Recorder, store: MemoryStore, clock: FakeClock, at: int
+) -> None:
+    body = b"abcdefgh" * 5_000
+    exchange = make_exchange(clock)
+    exchange.request.body = body
+    assert exchange.forwarded is not None
+    exchange.forwarded.body = body[:at] + SECRET.encode() + body[at:]
+    exchange.secrets = {SECRET}
+    await recorder.open(exchange).finish()
+    found = store.flows[0].forwarded
+    assert found is not None and found.redacted
+    assert found.body == body[:at] + b"*" * (len(SECRET) - 4) + SECRET[-4:].encode() + body[at:]
+
+
+async def test_a_secret_that_a_change_completes_is_removed(
+    recorder: Recorder, store: MemoryStore, clock: FakeClock
+) -> None:
+    half, rest = SECRET[:10].encode(), SECRET[10:].encode()
+    exchange = make_exchange(clock)
+    exchange.request.body = b"x" * 5_000 + half + b"-" + rest + b"y" * 5_000
+    assert exchange.forwarded is not None
+    exchange.forwarded.body = b"x" * 5_000 + half + rest + b"y" * 5_000
+    exchange.secrets = {SECRET}
+    await recorder.open(exchange).finish()
+    found = store.flows[0].forwarded
+    assert found is not None and found.redacted
+    assert SECRET.encode() not in found.body
+
+
+async def test_a_clean_change_of_a_large_body_is_told_by_what_is_alike(
+    recorder: Recorder, store: MemoryStore, clock: FakeClock
+) -> None:
+    exchange = make_exchange(clock)
+    exchange.request.body = b"a" * 5_000 + b"old" + b"b" * 5_000
+    assert exchange.forwarded is not None
+    exchange.forwarded.body = b"a" * 5_000 + b"new!" + b"b" * 5_000
+    exchange.secrets = {SECRET}
+    await recorder.open(exchange).finish()
+    assert store.flows[0].shared == (5_000, 5_000)
+    assert store.flows[0].forwarded is not None
+    assert store.flows[0].forwarded.body == exchange.forwarded.body
 
 
 def everything(flow: Flow) -> str:
@@ -322,3 +393,10 @@ def test_no_canary_survives_in_any_field(canary: str, content_encoding: str) -> 
         decoded = coding.decode(message.body, content_encoding)
         assert decoded is not None
         assert canary.encode() not in decoded.data
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the event loop turn until the condition holds."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0)

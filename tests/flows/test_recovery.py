@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ccproxy.flows import insert, journal, recovery, retention, schema
+from ccproxy.flows import insert, journal, recovery, retention, rows, schema
 from ccproxy.flows.bodies import Packer
 from ccproxy.flows.journal import Segment, leftovers
 from ccproxy.flows.model import Flow
@@ -30,7 +30,7 @@ def left(store: Path, *flows: Flow) -> Path:
     """A segment that its process has left."""
     segment = Segment.create(store)
     for flow in flows:
-        segment.append(journal.encode(flow))
+        segment.append(journal.encode(flow, rows.write(flow)))
     segment.close()
     return segment.path
 
@@ -63,7 +63,7 @@ async def test_the_next_proxy_brings_leftovers_in_before_its_own(path: Path) -> 
 def test_killed_between_commit_and_deletion_gives_no_duplicate(path: Path) -> None:
     left(path, make_flow(1), make_flow(2))
     connection = schema.open_for_writing(path)
-    insert.store(connection, Packer(), [make_flow(1), make_flow(2)])
+    insert.store(connection, Packer(), [(flow, rows.write(flow)) for flow in (make_flow(1), make_flow(2))])
     connection.close()
     left(path, make_flow(2), make_flow(3))
     assert ids(path) == [f"{n:012x}" for n in (1, 2, 3)]
@@ -80,7 +80,7 @@ def test_a_torn_end_costs_only_itself(path: Path) -> None:
 def test_the_segment_of_a_running_proxy_is_left_alone(path: Path) -> None:
     schema.open_for_writing(path).close()
     segment = Segment.create(path)
-    segment.append(journal.encode(make_flow(1)))
+    segment.append(journal.encode(make_flow(1), rows.write(make_flow(1))))
     assert ids(path) == []
     assert leftovers(path) == [segment.path]
     segment.close()

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import sqlite3
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy.exchange.exchange import Step
-from ccproxy.flows import bodies, insert, rows
+from ccproxy.exchange.hooks import HookResult
+from ccproxy.flows import insert, rows
 from ccproxy.flows.bodies import Packer
-from ccproxy.flows.model import Flow, RequestRecord, ResponseRecord, Usage, WebSocketMessage, WebSocketRecord
+from ccproxy.flows.model import (
+    Flow,
+    RequestRecord,
+    ResponseRecord,
+    Usage,
+    WebSocketMessage,
+    WebSocketRecord,
+)
+from ccproxy.flows.reader import Reader
 from ccproxy.flows.schema import open_for_writing
 from ccproxy.lightllm.ir.losses import Loss
 
@@ -23,6 +31,7 @@ from .support import make_flow
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 counts = st.integers(0, 2**53)
 moments = st.floats(0, 1e11)
+lists = st.lists(texts, max_size=2)
 headers = st.lists(st.tuples(texts, texts), max_size=4)
 common: dict[str, Any] = {
     "headers": headers,
@@ -64,27 +73,32 @@ flows = st.builds(
     usage=st.none() | usages,
     websocket=st.none() | websockets,
     seq=st.just(1),
-    losses=st.lists(
-        st.builds(Loss, texts, st.sampled_from(["dropped", "approximated"]), texts, texts, texts), max_size=2
+    losses=st.lists(st.builds(Loss, texts, st.sampled_from(["dropped", "repaired"]), texts, texts, texts), max_size=2),
+    hooks=st.lists(
+        st.builds(
+            HookResult, texts, st.sampled_from(["inbound", "outbound"]), st.integers(1, 9), moments, lists, texts, lists
+        ),
+        max_size=2,
     ),
     answer=st.none() | responses,
     story=st.lists(st.builds(Step, texts, texts, st.integers(0, 999), texts, texts, st.floats(0, 1e6)), max_size=2),
+    timings=st.dictionaries(texts, moments, max_size=2),
+    cost=st.none() | moments,
 )
 
 
 def round_trip(path: Path, flow: Flow, *, with_bodies: bool = True) -> Flow:
     """The flow after a visit to the store."""
     connection = open_for_writing(path)
-    connection.row_factory = sqlite3.Row
-    insert.store(connection, Packer(), [flow])
-    found = rows.build_flow(
-        connection.execute("SELECT * FROM flow").fetchone(),
-        connection.execute("SELECT * FROM message").fetchall(),
-        partial(bodies.read, connection) if with_bodies else None,
-    )
+    insert.store(connection, Packer(), [(flow, rows.write(flow))])
+    connection.close()
+    with Reader(path) as reader:
+        found = reader.get(flow.id) if with_bodies else next(iter(reader.summaries()))
+    connection = open_for_writing(path)
     connection.execute("DELETE FROM flow")
     connection.execute("DELETE FROM sqlite_sequence")
     connection.close()
+    assert found is not None
     return found
 
 
@@ -102,6 +116,9 @@ def test_a_summary_has_sizes_but_no_bodies(tmp_path: Path) -> None:
 def test_text_that_is_no_unicode_is_stored_with_question_marks(tmp_path: Path) -> None:
     flow = make_flow(model="bad\ud800", error="\udcff")
     flow.request.headers.append(("x", "\ud800"))
+    with pytest.raises(UnicodeEncodeError):
+        rows.write(flow)
+    rows.without_surrogates(flow)
     found = round_trip(tmp_path / "flows.db", flow)
     assert (found.model, found.error, found.request.headers[-1]) == ("bad?", "?", ("x", "?"))
 
@@ -109,8 +126,8 @@ def test_text_that_is_no_unicode_is_stored_with_question_marks(tmp_path: Path) -
 def test_any_number_of_rows_is_inserted(tmp_path: Path) -> None:
     connection = open_for_writing(tmp_path / "flows.db")
     for count in (0, 1, 3, 16, 17, 63):
-        values = [(bytes([n]), "raw", 0, b"") for n in range(count)]
-        rows.insert(connection, "INSERT INTO body (hash, encoding, size, data)", values)
+        values = [(n, "raw", 0, b"") for n in range(count)]
+        rows.insert(connection, "INSERT INTO body (id, encoding, size, data)", values)
         assert connection.execute("SELECT count(*) FROM body").fetchone() == (count,)
         connection.execute("DELETE FROM body")
     connection.close()

@@ -35,7 +35,7 @@ def test_a_new_store_and_all_its_files_are_private(path: Path) -> None:
     before = os.umask(0)
     try:
         connection = open_for_writing(path)
-        connection.execute("INSERT INTO body VALUES (x'00', 'raw', 0, x'')")
+        connection.execute("INSERT INTO body (encoding, size, data) VALUES ('raw', 0, x'')")
         files = sorted(file.name for file in path.parent.iterdir())
         assert files == ["flows.db", "flows.db-shm", "flows.db-wal"]
         assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
@@ -64,7 +64,7 @@ def test_a_new_store_is_of_the_newest_version(path: Path) -> None:
 
 def test_an_older_store_is_upgraded_and_keeps_its_rows(path: Path) -> None:
     connection = open_for_writing(path)
-    connection.execute("INSERT INTO body VALUES (x'00', 'raw', 0, x'')")
+    connection.execute("INSERT INTO body (encoding, size, data) VALUES ('raw', 0, x'')")
     connection.close()
     newer = (*MIGRATIONS, "CREATE TABLE one (a);\nALTER TABLE body ADD COLUMN extra TEXT;")
     connection = open_for_writing(path, migrations=newer)
@@ -125,22 +125,47 @@ def test_scripts_are_taken_apart_with_their_triggers() -> None:
         statements("CREATE TABLE a (b)")
 
 
-def test_deleting_a_flow_deletes_its_messages_and_the_bodies_nobody_else_has(path: Path) -> None:
+def _deleting_store(path: Path) -> sqlite3.Connection:
+    """Two flows: the second's bodies are deltas of one another and of the first's."""
     connection = open_for_writing(path)
-    for digest in ("01", "02", "03"):
-        connection.execute(f"INSERT INTO body VALUES (x'{digest}', 'raw', 0, x'')")
-    row = "INSERT INTO message VALUES (?, ?, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '[]', 0, 0, 0, NULL, 0, 0, ?, NULL, 0)"
+    for number, base in ((8, None), (9, 8), (10, None), (16, 8), (17, 16)):
+        connection.execute("INSERT INTO body VALUES (?, ?, 'raw', 0, 0, x'')", (number, base))
     columns = len(connection.execute("SELECT * FROM flow").description)
-    for seq, messages in enumerate([{"request": b"\1", "forwarded": b"\1", "response": b"\2"}, {"request": b"\2"}], 1):
+    for seq in (1, 2):
         values = [seq, f"id{seq}", *(["0"] * (columns - 2))]
         connection.execute(f"INSERT INTO flow VALUES ({', '.join('?' * columns)})", values)
-        for role, body in messages.items():
-            connection.execute(row, (seq, role, body))
+        connection.execute("INSERT INTO wire (flow, request) VALUES (?, '{}')", (seq,))
+    return connection
+
+
+def _bodies(connection: sqlite3.Connection) -> list[int]:
+    return [row[0] for row in connection.execute("SELECT id FROM body ORDER BY id")]
+
+
+def test_deleting_a_flow_deletes_what_belongs_to_it_but_the_bases_of_others(path: Path) -> None:
+    connection = _deleting_store(path)
     connection.execute("DELETE FROM flow WHERE id = 'id1'")
-    assert connection.execute("SELECT hash FROM body ORDER BY hash").fetchall() == [(b"\2",), (b"\3",)]
+    assert connection.execute("SELECT flow FROM wire").fetchall() == [(2,)]
+    assert _bodies(connection) == [8, 16, 17]
     connection.execute("DELETE FROM flow")
-    assert connection.execute("SELECT count(*) FROM message").fetchone() == (0,)
-    assert connection.execute("SELECT hash FROM body").fetchall() == [(b"\3",)]
+    assert connection.execute("SELECT count(*) FROM wire").fetchone() == (0,)
+    assert _bodies(connection) == []
+    connection.close()
+
+
+def test_the_other_way_round(path: Path) -> None:
+    connection = _deleting_store(path)
+    connection.execute("DELETE FROM flow WHERE id = 'id2'")
+    assert _bodies(connection) == [8, 9, 10]
+    connection.close()
+
+
+def test_the_heads_can_be_read_in_sql(path: Path) -> None:
+    connection = open_for_writing(path)
+    head = '{"headers":[["a","b"]],"size":7,"method":"POST","host":"h","truncated":true}'
+    connection.execute("INSERT INTO wire (flow, request, response) VALUES (1, ?, '{\"status\":200}')", (head,))
+    found = connection.execute("SELECT role, method, host, status, size, truncated FROM message").fetchall()
+    assert found == [("request", "POST", "h", None, 7, 1), ("response", None, None, 200, 0, 0)]
     connection.close()
 
 

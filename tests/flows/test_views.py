@@ -7,15 +7,20 @@ from base64 import b64decode
 
 import pytest
 
+from ccproxy.exchange.hooks import HookResult
 from ccproxy.flows import coding
 from ccproxy.flows.model import Usage, WebSocketMessage, WebSocketRecord
 from ccproxy.flows.views import flow_json, flow_json_with_bodies
+from ccproxy.lightllm.ir.losses import Loss
 
 from .support import START, make_flow
 
 
 def test_the_whole_shape() -> None:
-    flow = make_flow(1, usage=Usage(input=3, output=2), answer_model="claude-x-2")
+    flow = make_flow(1, usage=Usage(input=3, output=2), answer_model="claude-x-2", session="s", kind="main", cost=0.5)
+    flow.losses = [Loss("messages[0].cache", "dropped", reason="no cache marks")]
+    flow.hooks = [HookResult("inject", "inbound", 1, changed=["body.system"])]
+    flow.timings = {"hooks": 0.25}
     assert flow_json(flow) == {
         "id": "000000000001",
         "type": "http",
@@ -62,12 +67,31 @@ def test_the_whole_shape() -> None:
             "outcome": "complete",
             "error_kind": "",
             "streaming": False,
+            "session": "s",
+            "conversation": "",
+            "parent": "",
+            "kind": "main",
+            "cost": 0.5,
+            "hooks": [
+                {
+                    "name": "inject",
+                    "stage": "inbound",
+                    "order": 1,
+                    "ms": 0.0,
+                    "changed": ["body.system"],
+                    "error": "",
+                    "notes": [],
+                }
+            ],
+            "timings": {"hooks": 0.25},
             "ttfb": 0.5,
             "duration": 1.5,
             "client": {"address": "127.0.0.1", "port": 50_000, "key": "laptop", "user_agent": "test/1.0"},
             "usage": {"input": 3, "output": 2, "cache_read": None, "cache_write": None, "reasoning": None},
             "story": [],
-            "losses": [],
+            "losses": [
+                {"path": "messages[0].cache", "kind": "dropped", "from": "", "to": "", "reason": "no cache marks"}
+            ],
             "client_request": {
                 "method": "POST",
                 "scheme": "http",

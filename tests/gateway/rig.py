@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,10 +55,15 @@ class ListStore:
         self._arrived = asyncio.Condition()
 
     def put(self, flow: Flow, scrubber: Scrubber) -> asyncio.Future[bool]:
-        self.flows.append(flow)
-        future = asyncio.get_running_loop().create_future()
-        future.set_result(True)
-        return future
+        return self.put_all([(flow, scrubber)])[0]
+
+    def put_all(self, flows: Sequence[tuple[Flow, Scrubber]]) -> list[asyncio.Future[bool]]:
+        futures: list[asyncio.Future[bool]] = []
+        for flow, _ in flows:
+            self.flows.append(flow)
+            futures.append(asyncio.get_running_loop().create_future())
+            futures[-1].set_result(True)
+        return futures
 
 
 @dataclass(slots=True)

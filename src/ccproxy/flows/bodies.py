@@ -1,99 +1,223 @@
-"""Stored bodies, by the hash of their content: equal bodies are kept once. The only way in and out of table `body`.
+"""Stored bodies: compressed, and as the difference from one that came before. The only way in and out of table `body`.
 
-`encoding` says how `data` holds the content: `raw` as it is, `zstd` compressed where that makes it smaller. A later
-version may add encodings (bodies made of shared parts); readers go through `read`, so nothing else needs to know.
+An agent sends everything it has said before again with each turn, so a request is mostly one that is stored already. The
+packer keeps the last bodies of each conversation in memory; a body that is enough like one of them is stored as a delta
+of it, any other whole. A chain of deltas is bounded, so that reading stays quick and old flows can go. Before a delta is
+stored, its base is looked up: one that is gone (retention, another file) makes the body whole again, so what is written
+can always be read. What is read is checked by length and CRC-32.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 from ccproxy.errors import StoreError
+from ccproxy.flows import delta
 from ccproxy.flows.rows import insert
 
-#: Smaller bodies are stored as they are: most of what they take is the page they are on, and each compression is a change
-#: of threads when the event loop is busy.
-COMPRESS_FROM = 4096
-#: For larger ones it pays to ask first whether the store has them.
-_ASK_FROM = 16 * 1024
 #: Half the time of level 3, for a few per cent of size.
 _LEVEL = 1
-_HASH_BYTES = 20
+#: Smaller ones are not compressed: it saves less than it costs.
+_COMPRESS_FROM = 512
+#: Most deltas before the next whole body.
+MAX_CHAIN = 64
+#: What the packer remembers.
+_MAX_REMEMBERED = 64
+MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
+#: More of the two than this part must be alike for a body to be taken for the next of the same conversation at once.
+_SURE = 0.9
+_LEAST_ALIKE = 32
+
+_INSERT = "INSERT INTO body (id, base, encoding, size, crc, data)"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Packed:
-    """A body ready to be stored. `data` is None if the store had it already when it was packed."""
+    """A body ready to be stored. `id` is given when it is; `base` and `data` are let go then."""
 
-    hash: bytes
-    content: bytes
+    size: int
+    crc: int | None
+    content: bytes = b""
     encoding: str = ""
-    data: bytes | None = None
+    data: bytes = b""
+    base: Packed | None = None
+    depth: int = 0
+    id: int = 0
 
 
 class Packer:
-    """Hashes, compresses and stores bodies. For one thread."""
+    """Compresses and stores bodies. For one thread."""
 
     def __init__(self) -> None:
         import zstandard
 
         self._compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+        self._remembered: list[tuple[int, Packed]] = []
+        self._bytes = 0
 
-    def pack(self, connection: sqlite3.Connection, content: bytes) -> Packed:
-        """Prepares `content` outside of any transaction."""
-        packed = Packed(blake2b(content, digest_size=_HASH_BYTES).digest(), content)
-        if len(content) < _ASK_FROM or not _has(connection, packed.hash):
+    @property
+    def remembered_bytes(self) -> int:
+        """Bytes of the bodies that are kept for comparison."""
+        return self._bytes
+
+    def pack(self, content: bytes, leg: int, beside: Packed | None = None, *, crc: int | None = None) -> Packed:
+        """Prepares a request's body; outside of any transaction.
+
+        Args:
+            leg: which side of the proxy it was on: bodies are compared with those of the same.
+            beside: the client's body, for the forwarded one.
+            crc: the CRC-32 of `content`, if it is known.
+        """
+        packed = Packed(len(content), zlib.crc32(content) if crc is None else crc, content)
+        place, base, alike = self._nearest(content, leg)
+        if beside is not None and sum(delta.common(beside.content, content)) > alike:
+            base = beside
+        if base is None or not self._try_delta(packed, delta.make(base.content, content), base):
+            self._fill(packed)
+        self._remember(leg, packed, place)
+        return packed
+
+    def pack_changed(self, content: bytes, change: bytes, base: Packed) -> Packed:
+        """Prepares a body of which the delta is known already. It goes without a checksum: its base has one."""
+        packed = Packed(len(content), None, content)
+        if not self._try_delta(packed, change, base):
             self._fill(packed)
         return packed
 
+    def pack_alone(self, content: bytes, *, crc: int | None = None) -> Packed:
+        """Prepares a body that is like no other: an answer."""
+        packed = Packed(len(content), zlib.crc32(content) if crc is None else crc, content)
+        self._fill(packed)
+        return packed
+
     def store(self, connection: sqlite3.Connection, bodies: Iterable[Packed]) -> None:
-        """Puts what is missing into table `body`. Inside a transaction."""
-        missing: dict[bytes, tuple[Any, ...]] = {}
+        """Puts bodies, to which ids have been given, into table `body`. Inside a transaction."""
+        values: list[tuple[Any, ...]] = []
+        new: set[Packed] = set()
         for packed in bodies:
-            if packed.data is None:
-                if _has(connection, packed.hash):
-                    continue
-                self._fill(packed)  # it was there a moment ago, and went with its last flow
-            missing[packed.hash] = packed.hash, packed.encoding, len(packed.content), packed.data
-        insert(connection, "INSERT OR IGNORE INTO body (hash, encoding, size, data)", list(missing.values()))
+            base = packed.base
+            if base is not None and base not in new and not _is_there(connection, base):
+                self._fill(packed)
+                base = None
+            new.add(packed)
+            values.append((packed.id, base.id if base else None, packed.encoding, packed.size, packed.crc, packed.data))
+        insert(connection, _INSERT, values)
+        for packed in new:
+            packed.base, packed.data = None, b""
+
+    def _try_delta(self, packed: Packed, change: bytes, base: Packed) -> bool:
+        if base.depth >= MAX_CHAIN or len(change) > packed.size // 2:
+            return False
+        packed.encoding, packed.data, packed.base, packed.depth = "delta", change, base, base.depth + 1
+        if len(change) >= _COMPRESS_FROM:
+            compressed = self._compress(change)
+            if len(compressed) < len(change):
+                packed.encoding, packed.data = "delta+zstd", compressed
+        return True
 
     def _fill(self, packed: Packed) -> None:
-        packed.encoding, packed.data = "raw", packed.content
-        if len(packed.content) >= COMPRESS_FROM:
+        """Makes it whole."""
+        packed.encoding, packed.data, packed.base, packed.depth = "raw", packed.content, None, 0
+        if packed.size >= _COMPRESS_FROM:
             compressed = self._compress(packed.content)
-            if len(compressed) < len(packed.content):
+            if len(compressed) < packed.size:
                 packed.encoding, packed.data = "zstd", compressed
 
+    def _nearest(self, content: bytes, leg: int) -> tuple[int, Packed | None, int]:
+        """The remembered body that is most like `content`: its place, itself, and how much is alike."""
+        best, place = _LEAST_ALIKE - 1, -1
+        for number in range(len(self._remembered) - 1, -1, -1):
+            other, packed = self._remembered[number]
+            if other != leg:
+                continue
+            alike = sum(delta.common(packed.content, content))
+            if alike > best:
+                best, place = alike, number
+                if alike >= min(packed.size, len(content)) * _SURE:
+                    break
+        return place, self._remembered[place][1] if place >= 0 else None, best
 
-def _has(connection: sqlite3.Connection, digest: bytes) -> bool:
-    return connection.execute("SELECT 1 FROM body WHERE hash = ?", (digest,)).fetchone() is not None
+    def _remember(self, leg: int, packed: Packed, instead_of: int) -> None:
+        """Keeps a body, in place of the one before it in the same conversation."""
+        remembered = self._remembered
+        if instead_of >= 0:
+            before = remembered[instead_of][1]
+            if packed.base is before or before.depth >= MAX_CHAIN:
+                self._forget(instead_of)
+        if packed.size <= MAX_REMEMBERED_BYTES:
+            remembered.append((leg, packed))
+            self._bytes += packed.size
+        while self._bytes > MAX_REMEMBERED_BYTES or len(remembered) > _MAX_REMEMBERED:
+            self._forget(0)
+
+    def _forget(self, place: int) -> None:
+        self._bytes -= self._remembered.pop(place)[1].size
 
 
-def read(connection: sqlite3.Connection, digest: bytes | None) -> bytes:
-    """The content of a stored body, by its hash; b"" for None. Raises StoreError if it is missing or damaged."""
-    if digest is None:
-        return b""
-    row = connection.execute("SELECT encoding, size, data FROM body WHERE hash = ?", (digest,)).fetchone()
-    name = f"body {digest.hex()} of the flow store"
-    if row is None:
-        raise StoreError(f"{name} is missing")
-    encoding, size, data = row
+def _is_there(connection: sqlite3.Connection, packed: Packed) -> bool:
+    row = connection.execute("SELECT size, crc FROM body WHERE id = ?", (packed.id,)).fetchone()
+    return bool(row == (packed.size, packed.crc))
+
+
+def read(connection: sqlite3.Connection, number: int) -> bytes:
+    """The content of a stored body, by its id. Raises StoreError if it is missing or damaged."""
+    name = f"body {number} of the flow store"
+    changes: list[tuple[bytes, int, int | None]] = []
+    base, encoding, size, crc, data = _row(connection, number, name)
+    while encoding.startswith("delta"):
+        if len(changes) > 2 * MAX_CHAIN:
+            raise StoreError(f"{name} is damaged: its bases go round in a circle")
+        changes.append((_decompressed(data, name) if encoding == "delta+zstd" else data, size, crc))
+        base, encoding, size, crc, data = _row(connection, base, name)
     match encoding:
         case "raw":
-            content = bytes(data)
+            content = data
         case "zstd":
-            import zstandard
-
-            try:
-                content = zstandard.ZstdDecompressor().decompress(data, max_output_size=size)
-            except zstandard.ZstdError as error:
-                raise StoreError(f"{name} is damaged: {error}") from error
+            content = _decompressed(data, name)
+        case "moved":
+            content = _moved(connection, data, name)
         case _:
             raise StoreError(f"{name} has the unknown encoding {encoding!r}", hint="update ccproxy")
-    if len(content) != size:
-        raise StoreError(f"{name} is damaged: it has {len(content)} bytes instead of {size}")
+    _check(content, size, crc, name)
+    for change, size, crc in reversed(changes):
+        content = delta.apply(content, change)
+        _check(content, size, crc, name)
     return content
+
+
+def _check(content: bytes, size: int, crc: int | None, name: str) -> None:
+    if len(content) != size or (crc is not None and zlib.crc32(content) != crc):
+        raise StoreError(f"{name} is damaged: it is not what was recorded")
+
+
+def _row(
+    connection: sqlite3.Connection, number: int | None, name: str
+) -> tuple[int | None, str, int, int | None, bytes]:
+    query = "SELECT base, encoding, size, crc, data FROM body WHERE id = ?"
+    row = connection.execute(query, (number,)).fetchone()
+    if row is None:
+        raise StoreError(f"{name} is missing")
+    base, encoding, size, crc, data = row
+    return base, encoding, size, crc, data
+
+
+def _moved(connection: sqlite3.Connection, digest: bytes, name: str) -> bytes:
+    """A body that an earlier version stored."""
+    row = connection.execute("SELECT encoding, data FROM old_body WHERE hash = ?", (digest,)).fetchone()
+    if row is None:
+        raise StoreError(f"{name} is missing")
+    encoding, data = row
+    return _decompressed(data, name) if encoding == "zstd" else data
+
+
+def _decompressed(data: bytes, name: str) -> bytes:
+    import zstandard
+
+    try:
+        return zstandard.ZstdDecompressor().decompress(data)
+    except zstandard.ZstdError as error:
+        raise StoreError(f"{name} is damaged: {error}") from error

@@ -8,19 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ccproxy.flows import rows, schema, splice
+from ccproxy.flows import rows, schema
 from ccproxy.flows.bodies import Packed, Packer
 from ccproxy.flows.model import Flow
-from ccproxy.flows.prepare import read_usage
+from ccproxy.flows.prepare import read_bodies
+from ccproxy.flows.rows import SMALL_BODY, Written
 
 _log = logging.getLogger(__name__)
 
-#: Bodies up to this size stand in the row of their message.
-SMALL_BODY = 4096
+#: What stands in `wire` in place of a forwarded body that is the client's.
+_SAME = "request"
 
-#: The values of a message's row between its flow and its body, then what becomes `body`, `content` and `likeness`.
-_Message = tuple[tuple[Any, ...], Packed | None, bytes | None, int]
-_Packed = tuple[Flow, list[_Message]]
+_Ready = tuple[Flow, Written, list[Packed | bytes | str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Outcome:
 def store(
     connection: sqlite3.Connection,
     packer: Packer,
-    flows: Sequence[Flow],
+    flows: Sequence[tuple[Flow, Written]],
     *,
     check: Callable[[], None] = lambda: None,
 ) -> Outcome:
@@ -46,49 +45,72 @@ def store(
 
     Raises sqlite3.Error.
     """
-    packed = [(flow, _pack(connection, packer, flow)) for flow in flows]
+    impossible: set[str] = set()
+    ready: list[_Ready] = []
+    for flow, written in flows:
+        if (bodies := _pack(packer, flow, written)) is None:
+            impossible.add(flow.id)
+        else:
+            ready.append((flow, written, bodies))
+    ids = {flow.id for flow, _, _ in ready}
+    try:
+        if len(ids) < len(ready):
+            raise sqlite3.IntegrityError
+        with schema.transaction(connection):
+            check()
+            _insert(connection, packer, ready)
+        return Outcome(ids, set(), impossible)
+    except sqlite3.IntegrityError:
+        return _store_new(connection, packer, ready, impossible, check)
+
+
+def _store_new(
+    connection: sqlite3.Connection,
+    packer: Packer,
+    ready: Sequence[_Ready],
+    impossible: set[str],
+    check: Callable[[], None],
+) -> Outcome:
+    """The same, knowing that some ids are taken."""
     with schema.transaction(connection):
         check()
-        known = _known_ids(connection, [flow.id for flow in flows])
+        known = _known_ids(connection, [flow.id for flow, _, _ in ready])
         stored: set[str] = set()
-        impossible: set[str] = set()
-        chosen: list[_Packed] = []
-        for flow, messages in packed:
-            if messages is None:
-                impossible.add(flow.id)
-            elif flow.id in stored:
-                known.add(flow.id)
-            elif flow.id not in known:
-                stored.add(flow.id)
-                chosen.append((flow, messages))
+        chosen: list[_Ready] = []
+        for one in ready:
+            flow_id = one[0].id
+            if flow_id in stored:
+                known.add(flow_id)
+            elif flow_id not in known:
+                stored.add(flow_id)
+                chosen.append(one)
         _insert(connection, packer, chosen)
     return Outcome(stored, known, impossible)
 
 
-def _pack(connection: sqlite3.Connection, packer: Packer, flow: Flow) -> list[_Message] | None:
+def _pack(packer: Packer, flow: Flow, written: Written) -> list[Packed | bytes | str | None] | None:
     """All about a flow that can be done before the transaction; None if the flow cannot be stored."""
     try:
-        read_usage(flow)
-        messages: list[_Message] = []
-        base = flow.request.body
-        for values, content in rows.message_rows(flow):
-            packed: Packed | None = None
-            kept: bytes | None = None
-            likeness = rows.OWN
-            if not content:
-                pass
-            elif values[0] == "forwarded" and content is base:
-                likeness = rows.SAME
-            elif len(content) <= SMALL_BODY:
-                kept = content
-            elif values[0] == "forwarded" and len(change := splice.make(base, content)) <= len(content) // 4:
-                kept, likeness = change, rows.SPLICED
+        read_bodies(flow)
+        content, other, *rest = written.bodies
+        crc, _, *checksums = written.checksums
+        client = packer.pack(content, rows.REQUEST, crc=crc) if len(content) > SMALL_BODY else None
+        forwarded: Packed | bytes | str | None = other or None
+        if written.form == rows.SAME:
+            forwarded = _SAME if content else None
+        elif flow.forwarded is not None and len(whole := flow.forwarded.body) > SMALL_BODY:
+            if written.form == rows.CHANGED and client is not None:
+                forwarded = packer.pack_changed(whole, other, client)
             else:
-                packed = packer.pack(connection, content)
-            messages.append((values, packed, kept, likeness))
-        return messages
-    except sqlite3.Error:
-        raise
+                forwarded = packer.pack(whole, rows.FORWARDED, client)
+        return [
+            client if client is not None else content or None,
+            forwarded,
+            *(
+                packer.pack_alone(body, crc=known) if len(body) > SMALL_BODY else body or None
+                for body, known in zip(rest, checksums, strict=True)
+            ),
+        ]
     except Exception:  # noqa: BLE001 - logged; the boundary of the background thread
         _log.exception("flow %s cannot be stored", flow.id)
         return None
@@ -99,15 +121,24 @@ def _known_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
     return {row[0] for row in connection.execute(f"SELECT id FROM flow WHERE id IN ({marks})", ids)}  # noqa: S608
 
 
-def _insert(connection: sqlite3.Connection, packer: Packer, chosen: Sequence[_Packed]) -> None:
-    packer.store(connection, [body for _, messages in chosen for _, body, _, _ in messages if body is not None])
+def _insert(connection: sqlite3.Connection, packer: Packer, chosen: Sequence[_Ready]) -> None:
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'flow'").fetchone()
     first = (row[0] if row else 0) + 1
-    flow_rows = [rows.flow_row(seq, flow) for seq, (flow, _) in enumerate(chosen, first)]
-    message_rows = [
-        (seq, *values, None if body is None else body.hash, content, likeness)
-        for seq, (_, messages) in enumerate(chosen, first)
-        for values, body, content, likeness in messages
-    ]
+    packed: list[Packed] = []
+    flow_rows: list[Sequence[Any]] = []
+    wire_rows: list[Sequence[Any]] = []
+    for seq, (flow, written, bodies) in enumerate(chosen, first):
+        kept: list[bytes | str | int | None] = []
+        for role, body in enumerate(bodies):
+            if isinstance(body, Packed):
+                body.id = seq * rows.BODY_IDS + role
+                packed.append(body)
+                kept.append(body.id)
+            else:
+                kept.append(body)
+        flow_rows.append((seq, *written.facts, *rows.derived(flow)))
+        wire_rows.append((seq, *written.heads, *kept))
     rows.insert(connection, rows.INSERT_FLOWS, flow_rows)
-    rows.insert(connection, rows.INSERT_MESSAGES, message_rows)
+    rows.insert(connection, rows.INSERT_WIRES, wire_rows)
+    if packed:
+        packer.store(connection, packed)

@@ -5,9 +5,11 @@ into the system's page cache: that outlives `kill -9` (not a power cut). A segme
 and goes when that is done. Whoever writes a segment keeps it locked (`flock`), so a segment that can be locked belongs to
 a process that is gone, whatever has become of its number.
 
-A segment begins with MAGIC; each record is its length and checksum (CRC-32), both 32 bits little-endian, a byte that
-says whether the forwarded request shares the client's body, and the flow as MessagePack. A record that is cut or
-damaged ends the segment. What is appended must be clean of secrets already.
+A segment begins with MAGIC; each record is its length, its checksum (CRC-32) and the length of its first part, each 32
+bits little-endian, then that part (`rows.Written` without bodies, the sizes of those, and what was derived already, as
+MessagePack), then the bodies. The length counts all that comes after the checksum, the checksum is that of the first
+part, which holds the bodies'. A record that is cut or damaged ends the segment. What is appended must be clean of secrets
+already.
 """
 
 from __future__ import annotations
@@ -17,24 +19,34 @@ import itertools
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
+from ccproxy.flows import rows
 from ccproxy.flows.model import Flow
+from ccproxy.flows.rows import Written
 from ccproxy.util.fs import private_dir
 
-MAGIC = b"ccproxy flows 4\n"
-_HEAD = struct.Struct("<IIB")
+MAGIC = b"ccproxy flows 5\n"
+_HEAD = struct.Struct("<III")
 #: Length and checksum, which do not count themselves.
 _FRAME = 8
 _ATTEMPTS = 100
+#: Up to here a copy is cheaper than handing over pieces one by one.
+_JOINED_BYTES = 16 * 1024
+#: The least that systems take in one call.
+_MOST_PIECES = 1024
 
-_encode_into = msgspec.msgpack.Encoder().encode_into
-_decode = msgspec.msgpack.Decoder(Flow).decode
+_Heads = tuple[str | None, ...]
+_Numbers = tuple[int, ...]
+_First = tuple[list[Any], list[Any], _Heads, int, _Numbers, _Numbers]
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_First).decode
 
 
 class UnknownJournal(Exception):
@@ -67,7 +79,7 @@ class Segment:
                 # Somebody who looks for leftovers may have come in between, and taken it for one.
                 if _lock(descriptor) and os.fstat(descriptor).st_nlink:
                     segment = cls(path, descriptor, 0)
-                    segment.append(MAGIC)
+                    segment.append((MAGIC,))
                     return segment
             except BaseException:
                 path.unlink(missing_ok=True)
@@ -92,20 +104,25 @@ class Segment:
         os.close(descriptor)
         return None
 
-    def append(self, record: bytes | bytearray) -> None:
-        """Adds a record whole or, raising OSError, not at all."""
+    def append(self, pieces: Sequence[bytes]) -> None:
+        """Adds records, given in pieces, whole or, raising OSError, not at all."""
+        size = sum(map(len, pieces))
+        if size <= _JOINED_BYTES or len(pieces) > _MOST_PIECES:
+            pieces = (b"".join(pieces),)
         try:
-            written = os.write(self._descriptor, record)
-            while written < len(record):
-                written += os.write(self._descriptor, record[written:])
+            written = os.writev(self._descriptor, pieces)
+            if written < size:
+                rest = b"".join(pieces)
+                while written < size:
+                    written += os.write(self._descriptor, rest[written:])
         except OSError:
             with suppress(OSError):
                 os.ftruncate(self._descriptor, self.size)
             raise
         self.size += written
 
-    def flows(self) -> Iterator[Flow]:
-        """The flows in it, up to the end or the first record that is not whole. Raises OSError, and UnknownJournal for a
+    def flows(self) -> Iterator[tuple[Flow, Written]]:
+        """The flows in it and how they were written, up to the end or the first record that is not whole. Raises OSError, and UnknownJournal for a
         file that is not ours to read."""
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
             file.seek(0)
@@ -141,43 +158,39 @@ def leftovers(store: Path) -> list[Path]:
     return [Path(path) for _, path in sorted(times)]
 
 
-def encode(flow: Flow) -> bytearray:
-    """A flow as a record. Raises TypeError or ValueError for one that cannot be written down."""
-    record = bytearray(_HEAD.size)
-    forwarded = flow.forwarded
-    if forwarded is None or forwarded.body is not flow.request.body:
-        _encode_into(flow, record, _HEAD.size)
-        shared = 0
-    else:
-        body, forwarded.body = forwarded.body, b""
-        try:
-            _encode_into(flow, record, _HEAD.size)
-        finally:
-            forwarded.body = body
-        shared = 1
-    record[_FRAME] = shared
-    with memoryview(record) as view, view[_FRAME:] as content:
-        checksum = zlib.crc32(content)
-    _HEAD.pack_into(record, 0, len(record) - _FRAME, checksum, shared)
-    return record
+def encode(flow: Flow, written: Written) -> list[bytes]:
+    """A flow as a record, in pieces. Raises TypeError or ValueError for one that cannot be written down."""
+    bodies = written.bodies
+    sizes = [len(body) for body in bodies]
+    first = _encode((written.facts, rows.derived(flow), written.heads, written.form, sizes, written.checksums))
+    length = _HEAD.size - _FRAME + len(first) + sum(sizes)
+    return [_HEAD.pack(length, zlib.crc32(first), len(first)), first, *filter(None, bodies)]
 
 
-def records(data: bytes) -> Iterator[Flow]:
+def records(data: bytes) -> Iterator[tuple[Flow, Written]]:
     """The flows in the content of a segment, up to the first record that is not whole."""
     position = len(MAGIC)
     while position + _HEAD.size <= len(data):
-        length, checksum, shared = _HEAD.unpack_from(data, position)
-        content = data[position + _FRAME : position + _FRAME + length]
-        if len(content) != length or not length or zlib.crc32(content) != checksum:
+        length, checksum, size = _HEAD.unpack_from(data, position)
+        start, position = position + _HEAD.size, position + _FRAME + length
+        first = data[start : start + size]
+        if position > len(data) or start + size > position or not size:
+            return
+        if zlib.crc32(first) != checksum:
             return
         try:
-            flow = _decode(memoryview(content)[1:])
+            facts, derived, heads, form, sizes, checksums = _decode(first)
         except msgspec.MsgspecError:
             return
-        if shared and flow.forwarded is not None:
-            flow.forwarded.body = flow.request.body
-        yield flow
-        position += _FRAME + length
+        start += size
+        bodies: list[bytes] = []
+        for size in sizes:
+            bodies.append(data[start : start + size])
+            start += size
+        if start != position or tuple(map(zlib.crc32, bodies)) != checksums:
+            return
+        written = Written(facts, heads, bodies, checksums, form)
+        yield rows.read_written(written, derived), written
 
 
 def _lock(descriptor: int) -> bool:

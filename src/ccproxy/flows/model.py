@@ -1,9 +1,10 @@
 """A flow: what is kept of an exchange after it ended. Secrets are already gone from it.
 
-Moments are seconds since the epoch (0.0 = did not happen), durations seconds. The store fills in `seq`; a flow read as
-a summary has its sizes but empty bodies.
+Moments are seconds since the epoch (0.0 = did not happen), durations seconds. The store fills in `seq`, and what it
+reads off the bodies (usage, conversation); a flow read as a summary has its sizes but empty bodies.
 
-The journal writes flows down by the position of their fields: a change of the fields is a new `journal.MAGIC`.
+A new field of `Flow` needs a default, a column (`rows.FACTS` or `rows.DERIVED`, a migration in `schema`) and, if it is a
+fact, a new `journal.MAGIC`. Messages are stored as JSON by their field names: a new field there needs a default only.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from ccproxy.exchange.exchange import Step
+from ccproxy.exchange.hooks import HookResult
 from ccproxy.lightllm.ir.losses import Loss
 
 Pairs = list[tuple[str, str]]
 
 
-class Message(Struct, array_like=True):
+class Message(Struct, omit_defaults=True):
     """One side of a recorded request or response.
 
     Attributes:
@@ -30,8 +32,8 @@ class Message(Struct, array_like=True):
     """
 
     headers: Pairs
-    body: bytes
-    size: int
+    body: bytes = b""
+    size: int = 0
     http_version: str = "1.1"
     truncated: bool = False
     redacted: bool = False
@@ -47,7 +49,7 @@ class Message(Struct, array_like=True):
         return ""
 
 
-class RequestRecord(Message, array_like=True):
+class RequestRecord(Message, omit_defaults=True):
     """A request: the client's, or the one forwarded. `target` is path and query."""
 
     method: str = ""
@@ -65,14 +67,14 @@ class RequestRecord(Message, array_like=True):
         return f"{self.scheme}://{authority}{self.target}"
 
 
-class ResponseRecord(Message, array_like=True):
+class ResponseRecord(Message, omit_defaults=True):
     """An answer as the provider (or ccproxy itself) gave it."""
 
     status: int = 0
     reason: str = ""
 
 
-class Usage(Struct, array_like=True):
+class Usage(Struct):
     """Tokens as the answer reported them, in one arithmetic: `input` counts every prompt token, cached ones included;
     `output` every generated one, reasoning included. None = not reported."""
 
@@ -94,7 +96,7 @@ class WebSocketMessage(Struct, array_like=True):
     at: float
 
 
-class WebSocketRecord(Struct, array_like=True):
+class WebSocketRecord(Struct, omit_defaults=True):
     """The messages of a WebSocket.
 
     `count`, `size` and `last` (when the last one came) count every message; `messages` holds the beginning of the
@@ -109,7 +111,7 @@ class WebSocketRecord(Struct, array_like=True):
     redacted: bool = False
 
 
-class Flow(Struct, array_like=True):
+class Flow(Struct):
     """A recorded exchange.
 
     Attributes:
@@ -117,11 +119,18 @@ class Flow(Struct, array_like=True):
         model: the model the client asked for; `answer_model` the one the answer names.
         ttfb: from the first byte of the request to the first of the answer, or None if none came.
         reason: what decided the route; `credential`: the label of its source, never its value.
+        run: the run whose jail it comes from, or ""; `process`: what sent it, `1234 git fetch < 1200 bash`, or "".
+        session: the session that the client named, or one derived from how the conversation begins; see
+            `conversation`, also for `conversation` (the thread in it), `parent` (the agent or session above) and
+            `kind` (`main`, `subagent`, `title`, `count_tokens`, ...).
         response: what the upstream (or ccproxy itself) answered; `answer` what the client got, where that was converted.
         upstream_dialect: what `forwarded` and `response` are in, where that is not the client's dialect.
         story: the tries, where the exchange took more than one.
-        losses: what a conversion could not carry over, in either direction.
-        run: the run whose jail it comes from, or ""; `process`: what sent it, `1234 git fetch < 1200 bash`, or "".
+        losses: what a conversion could not carry over, in either direction; `hooks`: what the hooks did.
+        timings: further moments by name, in seconds since `started`.
+        cost: US dollars, or None if it is not known.
+        shared: how many bytes at its beginning and at its end the forwarded body is known to have in common with the
+            client's. Not stored.
     """
 
     id: str
@@ -157,3 +166,11 @@ class Flow(Struct, array_like=True):
     story: list[Step] = field(default_factory=list)
     run: str = ""
     process: str = ""
+    session: str = ""
+    conversation: str = ""
+    parent: str = ""
+    kind: str = ""
+    hooks: list[HookResult] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+    cost: float | None = None
+    shared: tuple[int, int] | None = None

@@ -71,6 +71,12 @@ def _summary(flow: Flow, now: float) -> Iterator[str]:
     first = f"first byte after {seconds(flow.ttfb)}, " if flow.ttfb is not None else ""
     yield from _fact("timing", f"{first}{seconds(flow.duration)} in all")
     yield from _fact("usage", _usage(flow.usage) if flow.usage else "")
+    yield from _fact("cost", f"${flow.cost:.4f}" if flow.cost is not None else "")
+    yield from _fact("session", _session(flow))
+    for hook in flow.hooks:
+        changed = f", changed {', '.join(hook.changed)}" if hook.changed else ""
+        failed = f", failed: {hook.error}" if hook.error else ""
+        yield from _fact("hook", f"{hook.name} ({hook.stage}) in {hook.ms:.1f} ms{changed}{failed}")
 
 
 def _fact(name: str, value: str) -> Iterator[str]:
@@ -98,6 +104,12 @@ def _because(flow: Flow) -> str:
     credential = f"credential: {flow.credential}" if flow.credential else ""
     action = f"{flow.action} to {where}" if flow.action and where else flow.action
     return ", ".join(part for part in (flow.reason, action, credential) if part)
+
+
+def _session(flow: Flow) -> str:
+    kind = f"{flow.kind} of " if flow.kind and flow.session else flow.kind
+    parent = f", started from {flow.parent}" if flow.parent else ""
+    return f"{kind}{flow.session}{parent}"
 
 
 def _usage(usage: Usage) -> str:

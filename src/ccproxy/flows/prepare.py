@@ -1,9 +1,10 @@
 """The work on a recorded flow that needs its bodies decompressed: `clean` removes secrets from bodies with a content
-coding before anything is written anywhere, `read_usage` reads usage and model off the answer, in the writer's thread."""
+coding before anything is written anywhere, `read_bodies` reads what they tell off
+them, in the writer's thread."""
 
 from __future__ import annotations
 
-from ccproxy.flows import coding, usage
+from ccproxy.flows import coding, conversation, usage
 from ccproxy.flows.model import Flow, Message
 from ccproxy.flows.redact import Scrubber, clean_coded_body, is_oauth
 
@@ -22,14 +23,15 @@ def clean(flow: Flow, scrubber: Scrubber, *, small: bool = False) -> bool:
     """
     request, forwarded, response = flow.request, flow.forwarded, flow.response
     messages: list[tuple[Message, bool]] = [(request, False)] if _coded(request) else []
-    shared = forwarded is not None and forwarded.body is request.body
-    alike = (
-        shared
-        and forwarded is not None
-        and (forwarded.header("content-encoding") == request.header("content-encoding"))
-    )
-    if forwarded is not None and not alike and _coded(forwarded):
-        messages.append((forwarded, False))
+    shared = alike = False
+    if forwarded is not None:
+        shared = forwarded.body is request.body
+        if shared and not messages:
+            alike = not _coded(forwarded)
+        elif shared:
+            alike = forwarded.header("content-encoding") == request.header("content-encoding")
+        if not alike and _coded(forwarded):
+            messages.append((forwarded, False))
     if response is not None and _coded(response):
         messages.append((response, True))  # a converted answer is never coded
     if not messages:
@@ -52,6 +54,7 @@ def clean(flow: Flow, scrubber: Scrubber, *, small: bool = False) -> bool:
             return False
         if cleaned is not message.body:
             message.body, message.redacted = cleaned, True
+            flow.shared = None
     if alike and forwarded is not None:
         forwarded.body, forwarded.redacted, forwarded.truncated = request.body, request.redacted, request.truncated
     return True
@@ -59,6 +62,28 @@ def clean(flow: Flow, scrubber: Scrubber, *, small: bool = False) -> bool:
 
 def _coded(message: Message) -> bool:
     return bool(message.body and (encoding := message.header("content-encoding")) and coding.codings(encoding))
+
+
+def read_bodies(flow: Flow) -> None:
+    """Fills in what the bodies tell: tokens and model, and the conversation, as far as it is not known."""
+    read_usage(flow)
+    if not flow.kind:
+        _read_conversation(flow)
+
+
+def _read_conversation(flow: Flow) -> None:
+    request = flow.request
+    body = request.body
+    if encoding := request.header("content-encoding"):
+        decoded = coding.decode(body, encoding)
+        body = decoded.data if decoded is not None else b""
+    found = conversation.identify(
+        flow.operation, request.headers, body, client=f"{flow.client_address} {flow.client_key}"
+    )
+    flow.session = flow.session or found.session
+    flow.conversation = flow.conversation or found.conversation
+    flow.parent = flow.parent or found.parent
+    flow.kind = found.kind
 
 
 def read_usage(flow: Flow) -> None:

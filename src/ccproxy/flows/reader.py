@@ -4,23 +4,27 @@ bringing in first what a proxy that was killed left in its journal."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+import msgspec
 
 from ccproxy.errors import StoreError
-from ccproxy.flows import bodies, schema
+from ccproxy.flows import bodies, rows, schema
 from ccproxy.flows.model import Flow
 from ccproxy.flows.recovery import recover
-from ccproxy.flows.rows import FLOW_COLUMNS, MESSAGE_COLUMNS, build_flow
+from ccproxy.flows.rows import BODY_COLUMNS, FLOW_COLUMNS, FORWARDED, HEAD_COLUMNS, REQUEST
 
-_SELECT_FLOW = f"SELECT {FLOW_COLUMNS} FROM flow"  # noqa: S608
-_SELECT_MESSAGE = f"SELECT {MESSAGE_COLUMNS} FROM message"  # noqa: S608
+_COLUMNS = f"{FLOW_COLUMNS}, {HEAD_COLUMNS}"
+_FROM = "FROM flow LEFT JOIN wire ON wire.flow = flow.seq"
+_SELECT = f"SELECT seq, {_COLUMNS} {_FROM}"
+_SELECT_WHOLE = f"SELECT seq, {_COLUMNS}, {BODY_COLUMNS} {_FROM}"
+_FACTS = 1 + len(rows.FACTS.split(","))
+_DERIVED = _FACTS + len(rows.DERIVED.split(","))
+_HEADS = _DERIVED + len(rows.ROLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +84,8 @@ class Reader:
             connection.execute("BEGIN")  # one state of the store for both queries
             try:
                 first = _first(connection, limit)
-                flows = connection.execute(f"{_SELECT_FLOW} WHERE seq >= ? ORDER BY seq", (first,))
-                messages = connection.execute(f"{_SELECT_MESSAGE} WHERE flow >= ? ORDER BY flow", (first,))
-                # Every flow has at least its request, so the two go in step.
-                for flow, (seq, parts) in zip(flows, groupby(messages, key=itemgetter("flow")), strict=True):
-                    if flow["seq"] != seq:
-                        raise StoreError(f"the flow store {self._path} is damaged: flow {seq} has no request")
-                    yield build_flow(flow, parts, None)
+                for row in connection.execute(f"{_SELECT} WHERE seq >= ? ORDER BY seq", (first,)):
+                    yield self._flow(row, None)
             finally:
                 connection.execute("ROLLBACK")
 
@@ -100,7 +99,7 @@ class Reader:
                 "SELECT id FROM flow WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
                 (prefix, f"{prefix}\U0010ffff", limit),
             )
-            return [row["id"] for row in found]
+            return [row[0] for row in found]
 
     def last(self) -> str | None:
         """The id of the newest flow."""
@@ -108,7 +107,7 @@ class Reader:
             return None
         with self._errors():
             row = self._connection.execute("SELECT id FROM flow ORDER BY seq DESC LIMIT 1").fetchone()
-            return None if row is None else str(row["id"])
+            return None if row is None else str(row[0])
 
     def get(self, flow_id: str) -> Flow | None:
         """The flow with this id, bodies included."""
@@ -118,11 +117,8 @@ class Reader:
         with self._errors():
             connection.execute("BEGIN")
             try:
-                row = connection.execute(f"{_SELECT_FLOW} WHERE id = ?", (flow_id,)).fetchone()
-                if row is None:
-                    return None
-                messages = connection.execute(f"{_SELECT_MESSAGE} WHERE flow = ?", (row["seq"],)).fetchall()
-                return build_flow(row, messages, partial(bodies.read, connection))
+                row = connection.execute(f"{_SELECT_WHOLE} WHERE id = ?", (flow_id,)).fetchone()
+                return None if row is None else self._flow(row, _bodies(connection, row[_HEADS:]))
             finally:
                 connection.execute("ROLLBACK")
 
@@ -143,8 +139,15 @@ class Reader:
                 "WHERE run = ? AND run != '' GROUP BY host ORDER BY count DESC, host",
                 (run,),
             )
-            found = tuple((host["host"], host["count"]) for host in hosts)
-            return Totals(row["flows"], row["failed"], row["input"], row["output"], found)
+            found = tuple((host, count) for host, count in hosts)
+            flows, failed, read, written = row
+            return Totals(flows, failed, read, written, found)
+
+    def _flow(self, row: Sequence[Any], contents: list[bytes] | None) -> Flow:
+        try:
+            return rows.read(row[1:_FACTS], row[_FACTS:_DERIVED], row[_DERIVED:_HEADS], contents, seq=row[0])
+        except (msgspec.MsgspecError, TypeError) as error:
+            raise StoreError(f"the flow store {self._path} is damaged: flow {row[0]}: {error}") from error
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -154,12 +157,28 @@ class Reader:
             raise StoreError(schema.problem(error, self._path)) from error
 
 
+def _bodies(connection: sqlite3.Connection, kept: Sequence[bytes | int | str | None]) -> list[bytes]:
+    """The bodies of a flow from their columns."""
+    contents: list[bytes] = []
+    for role, value in enumerate(kept):
+        match value:
+            case bytes():
+                contents.append(value)
+            case int():
+                contents.append(bodies.read(connection, value))
+            case str() if role == FORWARDED:
+                contents.append(contents[REQUEST])
+            case _:
+                contents.append(b"")
+    return contents
+
+
 def _first(connection: sqlite3.Connection, limit: int) -> int:
     """The `seq` from which on there are `limit` flows."""
     if limit <= 0:
         return 0
     row = connection.execute("SELECT seq FROM flow ORDER BY seq DESC LIMIT 1 OFFSET ?", (limit - 1,)).fetchone()
-    return 0 if row is None else int(row["seq"])
+    return 0 if row is None else int(row[0])
 
 
 def _open(path: Path, busy_seconds: float) -> sqlite3.Connection | None:
@@ -179,6 +198,4 @@ def _open(path: Path, busy_seconds: float) -> sqlite3.Connection | None:
             connection = schema.open_existing(path, read_only=True, busy_seconds=busy_seconds, immutable=True)
     except (sqlite3.Error, OSError) as error:
         raise StoreError(schema.problem(error, path)) from error
-    if connection is not None:
-        connection.row_factory = sqlite3.Row
     return connection

@@ -2,21 +2,26 @@
 
 The tape parses nothing. It keeps the pieces that pass, up to `flows.max_body_bytes` of each body and up to a bound over
 all open tapes, and counts the rest. At the end heads, targets, texts and plain bodies are cleaned of secrets and the
-flow is queued; all further work is the store's thread's.
+flow is queued; all further work is the store's thread's. Tapes that end in the same turn of the event loop are recorded
+together: what is done several times in a row costs half, and they share one write.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
 from ccproxy.exchange.exchange import Exchange, ResponseHead, Step, Timings
+from ccproxy.exchange.hooks import HookResult
 from ccproxy.exchange.http import Snapshot
+from ccproxy.flows import delta
 from ccproxy.flows.config import FlowsConfig
 from ccproxy.flows.model import Flow, RequestRecord, ResponseRecord, WebSocketMessage, WebSocketRecord
 from ccproxy.flows.redact import HeaderRedactor, Scrubber, clean_body, clean_target, clean_text, is_oauth
+from ccproxy.flows.rows import SMALL_BODY
 from ccproxy.flows.store import FlowStore
 from ccproxy.lightllm.ir.losses import Loss
 from ccproxy.util.clock import Clock
@@ -125,18 +130,18 @@ class Tape:
         if self._finished:
             return False
         self._finished = True
-        future = self._recorder.record(
-            self._exchange, self._request, self._response, self._answer, self._take_messages()
+        return await self._recorder.end(self, max_wait)
+
+    def flow(self, scrubber: Scrubber) -> Flow:
+        """For the recorder: the flow that this exchange is."""
+        return self._recorder.flow(
+            self._exchange, self._request, self._response, self._answer, self._take_messages(), scrubber
         )
-        if future.done():
-            return future.result()
-        if max_wait <= 0:
-            return False
-        timer = future.get_loop().call_later(max_wait, _give_up, future)
-        try:
-            return await future
-        finally:
-            timer.cancel()
+
+    @property
+    def secrets(self) -> set[str]:
+        """For the recorder: the secrets of the exchange."""
+        return self._exchange.secrets
 
     def _take_messages(self) -> WebSocketRecord | None:
         if self._websocket is None:
@@ -176,6 +181,12 @@ def _give_up(future: asyncio.Future[bool]) -> None:
         future.set_result(False)
 
 
+def _pass_on(future: asyncio.Future[bool], timer: asyncio.TimerHandle, stored: asyncio.Future[bool]) -> None:
+    timer.cancel()
+    if not future.done():
+        future.set_result(not stored.cancelled() and stored.result())
+
+
 class Recorder:
     """Opens tapes.
 
@@ -197,6 +208,7 @@ class Recorder:
         self._headers = HeaderRedactor()
         self._scrubbers: dict[frozenset[str], Scrubber] = {}
         self._blank = _BlankTape()
+        self._ended: list[tuple[Tape, asyncio.Future[bool], float]] = []
 
     @property
     def held_bytes(self) -> int:
@@ -217,18 +229,39 @@ class Recorder:
         """For tapes: now, as seconds since the epoch on the exchange's own scale, which no change of the clock breaks."""
         return timings.started + self._clock.mono() - timings.begin
 
-    def record(
-        self,
-        exchange: Exchange,
-        request: _Reel,
-        response: _Reel,
-        answer: _Reel | None,
-        websocket: WebSocketRecord | None,
-    ) -> asyncio.Future[bool]:
-        """For tapes: builds the flow and queues it."""
+    def end(self, tape: Tape, max_wait: float) -> asyncio.Future[bool]:
+        """For tapes: has the flow recorded in the next turn of the event loop. The future tells whether it is on disk,
+        after `max_wait` seconds at the latest."""
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        if not self._ended:
+            loop.call_soon(self._record, loop)
+        self._ended.append((tape, future, max_wait))
+        return future
+
+    def _record(self, loop: asyncio.AbstractEventLoop) -> None:
         assert self.store is not None
-        scrubber = self._scrubber(exchange.secrets)
-        return self.store.put(self._flow(exchange, request, response, answer, websocket, scrubber), scrubber)
+        ended, self._ended = self._ended, []
+        flows: list[tuple[Flow, Scrubber]] = []
+        waiting: list[tuple[asyncio.Future[bool], float]] = []
+        for tape, future, max_wait in ended:
+            scrubber = self._scrubber(tape.secrets)
+            try:
+                flows.append((tape.flow(scrubber), scrubber))
+            except Exception as error:  # noqa: BLE001 - raised where the tape is finished
+                future.set_exception(error)
+            else:
+                waiting.append((future, max_wait))
+        for (future, max_wait), stored in zip(waiting, self.store.put_all(flows), strict=True):
+            if future.done():
+                continue
+            if stored.done():
+                future.set_result(stored.result())
+            elif max_wait <= 0:
+                future.set_result(False)
+            else:
+                timer = loop.call_later(max_wait, _give_up, future)
+                stored.add_done_callback(partial(_pass_on, future, timer))
 
     def _scrubber(self, secrets: set[str]) -> Scrubber:
         """The scrubber of an exchange; the last ones are kept, as most exchanges have the same secrets."""
@@ -240,7 +273,7 @@ class Recorder:
             scrubber = self._scrubbers[key] = Scrubber(key)
         return scrubber
 
-    def _flow(
+    def flow(
         self,
         exchange: Exchange,
         request_reel: _Reel,
@@ -249,49 +282,58 @@ class Recorder:
         websocket: WebSocketRecord | None,
         scrubber: Scrubber,
     ) -> Flow:
+        """For tapes: the flow that an exchange is."""
         timings, route, client, failure = exchange.timings, exchange.route, exchange.client, exchange.failure
+        offset = timings.started - timings.begin  # from the monotonic clock to seconds since the epoch
         duration = max(0.0, (timings.end or self._clock.mono()) - timings.begin)
         oauth = is_oauth(exchange.request.path)
-        request = self._request(exchange.request, request_reel, oauth, timings, scrubber)
-        forwarded = None
+        request = self._request(exchange.request, request_reel, oauth, scrubber)
+        request.timestamp_start = timings.started
+        request.timestamp_end = offset + timings.request_read if timings.request_read else 0.0
+        forwarded = response = answer = shared = None
         if exchange.forwarded is not None:
-            forwarded = self._forwarded(exchange.forwarded, exchange.request, request, oauth, timings, scrubber)
+            forwarded, shared = self._forwarded(exchange.forwarded, exchange.request, request, oauth, scrubber)
+            forwarded.timestamp_start = timings.started
+            sent = timings.upstream_sent
+            forwarded.timestamp_end = offset + sent if sent else request.timestamp_end
         body = response_reel.take()
-        response, answer = None, None
+        begun = timings.upstream_head or timings.first_byte
         if exchange.response is not None:
-            response = self._response(exchange.response, body, response_reel, oauth, timings, scrubber)
+            response = self._response(exchange.response, body, response_reel, oauth, scrubber)
+            response.timestamp_start = offset + begun if begun else 0.0
             response.timestamp_end = timings.started + duration
         if answer_reel is not None:
             body = answer_reel.take()
             if exchange.answer is not None:
-                answer = self._response(exchange.answer, body, answer_reel, oauth, timings, scrubber)
+                answer = self._response(exchange.answer, body, answer_reel, oauth, scrubber)
+                answer.timestamp_start = offset + begun if begun else 0.0
                 answer.timestamp_end = timings.started + duration
         if websocket is not None:
             _clean_messages(websocket, scrubber)
-        return Flow(
-            id=exchange.id,
-            started=timings.started,
-            duration=duration,
-            door=exchange.door,
-            client_address=client.address,
-            client_port=client.port,
-            client_key=client.key,
-            user_agent=scrubber.text(client.user_agent[:_MAX_TEXT]),
-            dialect=exchange.dialect,
-            operation=exchange.operation,
-            model=scrubber.text(exchange.model[:_MAX_NAME]),
-            provider=route.provider if route else "",
-            action=route.action if route else "",
-            reason=route.reason if route else "",
-            credential=exchange.credential,
-            outcome="failed" if exchange.outcome == "pending" else exchange.outcome,
-            error_kind=failure.kind if failure else "",
-            error=clean_text(failure.message, scrubber)[:_MAX_TEXT] if failure else "",
-            streaming=exchange.streaming,
-            ttfb=max(0.0, timings.first_byte - timings.begin) if timings.first_byte else None,
-            request=request,
-            forwarded=forwarded,
-            response=response,
+        flow = Flow(
+            exchange.id,
+            timings.started,
+            duration,
+            exchange.door,
+            client.address,
+            client.port,
+            client.key,
+            client.user_agent[:_MAX_TEXT],
+            exchange.dialect,
+            exchange.operation,
+            exchange.model[:_MAX_NAME],
+            route.provider if route else "",
+            route.action if route else "",
+            route.reason if route else "",
+            exchange.credential,
+            "failed" if exchange.outcome == "pending" else exchange.outcome,
+            failure.kind if failure else "",
+            clean_text(failure.message, scrubber)[:_MAX_TEXT] if failure else "",
+            exchange.streaming,
+            max(0.0, timings.first_byte - timings.begin) if timings.first_byte else None,
+            request,
+            forwarded,
+            response,
             websocket=websocket,
             upstream_dialect=exchange.upstream_dialect,
             losses=[_clean_loss(loss, scrubber) for loss in exchange.losses or ()],
@@ -299,71 +341,70 @@ class Recorder:
             story=[_clean_step(step, scrubber) for step in exchange.story],
             run=client.run,
             process=scrubber.text(client.process[:_MAX_TEXT]),
+            session=scrubber.text(exchange.session[:_MAX_NAME]),
+            hooks=[_clean_hook(hook, scrubber) for hook in exchange.hooks],
+            shared=shared,
         )
+        if scrubber:
+            _scrub_heads(flow, scrubber)
+        return flow
 
-    def _request(
-        self, snapshot: Snapshot, reel: _Reel, oauth: bool, timings: Timings, scrubber: Scrubber
-    ) -> RequestRecord:
+    def _request(self, snapshot: Snapshot, reel: _Reel, oauth: bool, scrubber: Scrubber) -> RequestRecord:
         kept = reel.take()
         if snapshot.body is None:
             body, size, truncated = kept, reel.size, reel.truncated
         else:
             body, size, truncated = self._cut(snapshot.body)
-        record = self._head(snapshot, scrubber)
-        record.body = clean_body(body, scrubber, oauth=oauth, answer=False, truncated=truncated)
-        record.size, record.truncated, record.redacted = size, truncated, record.body is not body
-        record.timestamp_start = timings.started
-        record.timestamp_end = _at(timings, timings.request_read)
-        return record
+        cleaned = clean_body(body, scrubber, oauth=oauth, answer=False, truncated=truncated)
+        return self._head(snapshot, cleaned, size, truncated, cleaned is not body)
 
     def _forwarded(
-        self,
-        snapshot: Snapshot,
-        original: Snapshot,
-        request: RequestRecord,
-        oauth: bool,
-        timings: Timings,
-        scrubber: Scrubber,
-    ) -> RequestRecord:
-        record = self._head(snapshot, scrubber)
+        self, snapshot: Snapshot, original: Snapshot, request: RequestRecord, oauth: bool, scrubber: Scrubber
+    ) -> tuple[RequestRecord, tuple[int, int] | None]:
+        """The forwarded request, and how much of its body is the client's if that is known."""
         if snapshot.body is None or snapshot.body is original.body:
-            record.body, record.size = request.body, request.size
-            record.truncated, record.redacted = request.truncated, request.redacted
-        else:
-            body, record.size, record.truncated = self._cut(snapshot.body)
-            record.body = clean_body(body, scrubber, oauth=oauth, answer=False, truncated=record.truncated)
-            record.redacted = record.body is not body
-        record.timestamp_start = timings.started
-        record.timestamp_end = _at(timings, timings.upstream_sent) or request.timestamp_end
-        return record
+            return self._head(snapshot, request.body, request.size, request.truncated, request.redacted), None
+        body, size, truncated = self._cut(snapshot.body)
+        if body is snapshot.body and request.body is original.body and len(body) > SMALL_BODY and not oauth:
+            # What is as in the client's clean body need not be searched again.
+            begin, end = delta.common(request.body, body)
+            margin = scrubber.longest
+            changed = body[max(0, begin - margin) : len(body) - max(0, end - margin)]
+            if clean_body(changed, scrubber, oauth=False, answer=False) is changed:
+                return self._head(snapshot, body, size, False, False), (begin, end)
+        cleaned = clean_body(body, scrubber, oauth=oauth, answer=False, truncated=truncated)
+        return self._head(snapshot, cleaned, size, truncated, cleaned is not body), None
 
-    def _head(self, snapshot: Snapshot, scrubber: Scrubber) -> RequestRecord:
+    def _head(self, snapshot: Snapshot, body: bytes, size: int, truncated: bool, redacted: bool) -> RequestRecord:
         return RequestRecord(
-            headers=self._headers.pairs(snapshot.headers, scrubber),
-            body=b"",
-            size=0,
-            http_version=snapshot.http_version,
-            method=snapshot.method,
-            scheme=snapshot.scheme,
-            host=snapshot.host,
-            port=snapshot.port,
-            target=clean_target(snapshot.target, scrubber),
+            self._headers.masked(snapshot.headers),
+            body,
+            size,
+            snapshot.http_version,
+            truncated,
+            redacted,
+            0.0,
+            0.0,
+            snapshot.method,
+            snapshot.scheme,
+            snapshot.host,
+            snapshot.port,
+            clean_target(snapshot.target),
         )
 
     def _response(
-        self, head: ResponseHead, body: bytes, reel: _Reel, oauth: bool, timings: Timings, scrubber: Scrubber
+        self, head: ResponseHead, body: bytes, reel: _Reel, oauth: bool, scrubber: Scrubber
     ) -> ResponseRecord:
         cleaned = clean_body(body, scrubber, oauth=oauth, answer=True, truncated=reel.truncated)
         return ResponseRecord(
-            headers=self._headers.pairs(head.headers, scrubber),
-            body=cleaned,
-            size=reel.size,
-            http_version=head.http_version,
-            truncated=reel.truncated,
-            redacted=cleaned is not body,
-            timestamp_start=_at(timings, timings.upstream_head) or _at(timings, timings.first_byte),
+            self._headers.masked(head.headers),
+            cleaned,
+            reel.size,
+            head.http_version,
+            reel.truncated,
+            cleaned is not body,
             status=head.status,
-            reason=scrubber.text(head.reason[:_MAX_TEXT]),
+            reason=head.reason[:_MAX_TEXT],
         )
 
     def _cut(self, body: bytes) -> tuple[bytes, int, bool]:
@@ -371,9 +412,28 @@ class Recorder:
         return (body, len(body), False) if len(body) <= limit else (body[:limit], len(body), True)
 
 
-def _at(timings: Timings, moment: float) -> float:
-    """A moment of the monotonic clock as seconds since the epoch; 0.0 for one that did not happen."""
-    return timings.started + moment - timings.begin if moment else 0.0
+def _scrub_heads(flow: Flow, scrubber: Scrubber) -> None:
+    """Takes the exchange's secrets out of everything but the bodies. They are hardly ever there: header fields and
+    parameters have been judged by their names before."""
+    request, forwarded, response = flow.request, flow.forwarded, flow.response
+    texts = [flow.user_agent, flow.model, request.target, *[value for _, value in request.headers]]
+    if forwarded is not None:
+        texts += [forwarded.target, *[value for _, value in forwarded.headers]]
+    for answer in (response, flow.answer):
+        if answer is not None:
+            texts += [answer.reason, *[value for _, value in answer.headers]]
+    if not scrubber.finds("\n".join(texts)):
+        return
+    flow.user_agent, flow.model = scrubber.text(flow.user_agent), scrubber.text(flow.model)
+    for message in (request, forwarded, response, flow.answer):
+        if message is not None:
+            message.headers = [(name, scrubber.text(value)) for name, value in message.headers]
+    for asked in (request, forwarded):
+        if asked is not None:
+            asked.target = scrubber.text(asked.target)
+    for answer in (response, flow.answer):
+        if answer is not None:
+            answer.reason = scrubber.text(answer.reason)
 
 
 def _clean_loss(loss: Loss, scrubber: Scrubber) -> Loss:
@@ -388,6 +448,15 @@ def _clean_loss(loss: Loss, scrubber: Scrubber) -> Loss:
 
 def _clean_step(step: Step, scrubber: Scrubber) -> Step:
     return replace(step, problem=scrubber.text(step.problem), then=scrubber.text(step.then))
+
+
+def _clean_hook(hook: HookResult, scrubber: Scrubber) -> HookResult:
+    return replace(
+        hook,
+        changed=[scrubber.text(path) for path in hook.changed],
+        error=clean_text(hook.error, scrubber)[:_MAX_TEXT],
+        notes=[clean_text(note, scrubber)[:_MAX_TEXT] for note in hook.notes],
+    )
 
 
 def _clean_messages(websocket: WebSocketRecord, scrubber: Scrubber) -> None:

@@ -68,7 +68,7 @@ class Scrubber:
     Secrets of less than 8 characters are passed over, as are sentinel keys (what follows the dot of one is not).
     """
 
-    __slots__ = ("_needles", "_texts")
+    __slots__ = ("_needles", "_texts", "longest")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         found: set[str] = set()
@@ -84,6 +84,8 @@ class Scrubber:
         # Longest first: one secret may hold another.
         self._texts = sorted(found, key=len, reverse=True)
         self._needles = [text.encode("utf-8", "surrogateescape") for text in self._texts]
+        #: Bytes of the longest spelling of a secret.
+        self.longest = max(map(len, self._needles), default=0)
 
     @property
     def secrets(self) -> list[str]:
@@ -127,32 +129,36 @@ NOTHING = Scrubber()
 
 class HeaderRedactor:
     """Turns header fields into text without secrets. Remembers its verdict on each name it has seen, and the text of
-    fields without a secret, which clients repeat from request to request."""
+    fields, which clients repeat from request to request."""
 
     def __init__(self) -> None:
         self._verdicts: dict[bytes, tuple[str, int]] = {}
-        self._plain: dict[tuple[bytes, bytes], tuple[str, str]] = {}
+        self._known: dict[tuple[bytes, bytes], tuple[str, str]] = {}
 
     def pairs(self, headers: Headers, scrubber: Scrubber = NOTHING) -> Pairs:
         """Names and values as latin-1 text, in their order."""
-        known = self._plain.get
-        pairs = [known(pair) or self._pair(pair) for pair in headers.pairs]
+        pairs = self.masked(headers)
         if scrubber and scrubber.finds("\n".join([text for _, text in pairs])):
             return [(name, scrubber.text(text)) for name, text in pairs]
         return pairs
+
+    def masked(self, headers: Headers) -> Pairs:
+        """The same without a look for the exchange's own secrets."""
+        known = self._known.get
+        return [known(pair) or self._pair(pair) for pair in headers.pairs]
 
     def _pair(self, pair: tuple[bytes, bytes]) -> tuple[str, str]:
         name, value = pair
         text = value.decode("latin-1")
         label, kind = self._verdicts.get(name) or self._judge(name)
         if kind == _SECRET_FIELD:
-            return label, redact_value(text)
-        if kind == _OTHER_FIELD or "=" in text:
-            return label, redact_header(label, text)
+            text = redact_value(text)
+        elif kind == _OTHER_FIELD or "=" in text:
+            text = redact_header(label, text)
         if len(value) <= _LONGEST_KEPT:
-            if len(self._plain) >= _MAX_KEPT:
-                self._plain.clear()
-            self._plain[pair] = label, text
+            if len(self._known) >= _MAX_KEPT:
+                self._known.clear()
+            self._known[pair] = label, text
         return label, text
 
     def _judge(self, name: bytes) -> tuple[str, int]:

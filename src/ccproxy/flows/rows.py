@@ -1,22 +1,27 @@
-"""A flow as rows of the tables `flow` and `message`, and back. The one place that knows both sides.
+"""A flow as what is written down of it, and back: the one place that knows both sides.
 
-Whatever a flow holds can be bound: text that is no valid Unicode is replaced, numbers stay within SQLite's range.
+A flow is written as its *facts* (what its exchange knew at the end), what is *derived* from its bodies afterwards, the
+*heads* of its messages as JSON, and their bodies. Facts and derived values are columns of table `flow`, heads and bodies
+those of table `wire`; the journal holds the same values, so that a batch goes from one to the other without being made
+anew. Whatever a flow holds can be written: text that is no valid Unicode is replaced.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+import zlib
+from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ccproxy.exchange.exchange import Step
-from ccproxy.flows import splice
+from ccproxy.exchange.hooks import HookResult
+from ccproxy.flows import delta
 from ccproxy.flows.model import (
     Flow,
-    Pairs,
+    Message,
     RequestRecord,
     ResponseRecord,
     Usage,
@@ -25,34 +30,194 @@ from ccproxy.flows.model import (
 )
 from ccproxy.lightllm.ir.losses import Loss
 
-FLOW_COLUMNS = (
-    "seq, id, started, duration, ttfb, door, client_address, client_port, client_key, user_agent, dialect, operation, "
-    "model, answer_model, provider, action, reason, credential, streaming, outcome, error_kind, error, input_tokens, "
-    "output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, upstream_dialect, losses, "
-    "story, run, process"
+#: Columns of `flow`, and fields of `Flow`.
+FACTS = (
+    "id, started, duration, ttfb, door, client_address, client_port, client_key, user_agent, dialect, operation, model, "
+    "provider, action, reason, credential, streaming, outcome, error_kind, error, upstream_dialect, losses, story, "
+    "run, process, hooks, timings"
 )
-MESSAGE_COLUMNS = (
-    "flow, role, method, scheme, host, port, target, status, reason, http_version, headers, started, ended, size, count, "
-    "truncated, redacted, body, content, likeness"
+#: Columns of `flow` that the writer fills in.
+DERIVED = (
+    "answer_model, session, conversation, parent, kind, cost, input_tokens, output_tokens, cache_read_tokens, "
+    "cache_write_tokens, reasoning_tokens"
 )
-INSERT_FLOWS = f"INSERT INTO flow ({FLOW_COLUMNS})"
-INSERT_MESSAGES = f"INSERT INTO message ({MESSAGE_COLUMNS})"
+FLOW_COLUMNS = f"{FACTS}, {DERIVED}"
+#: The messages of a flow. Each has a column for its head and one for its body, in this order.
+ROLES = ("request", "forwarded", "response", "answer", "websocket")
+HEAD_COLUMNS = ", ".join(ROLES)
+BODY_COLUMNS = ", ".join(f"{role}_body" for role in ROLES)
+INSERT_FLOWS = f"INSERT INTO flow (seq, {FLOW_COLUMNS})"
+INSERT_WIRES = f"INSERT INTO wire (flow, {HEAD_COLUMNS}, {BODY_COLUMNS})"
+
+REQUEST, FORWARDED, RESPONSE, ANSWER, WEBSOCKET = range(5)
+#: The id of a body in table `body` is `seq` of its flow times this, and its place in ROLES.
+BODY_IDS = 8
+
+#: How the body of the forwarded request is given: by itself, as the client's, or as a delta of the client's.
+OWN, SAME, CHANGED = range(3)
+#: Bodies up to this size stand in table `wire`; larger ones in `body`.
+SMALL_BODY = 4096
 
 #: Rows per statement, largest first: few statements to prepare, and few calls for a batch.
-_CHUNKS = (1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
+_CHUNKS = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 
-#: The values of a message's row between its flow and its body, and the body itself.
-MessageRow = tuple[tuple[Any, ...], bytes]
-
+_FACT_NAMES = tuple(FACTS.split(", "))
 _encode_json = msgspec.json.Encoder().encode
-_decode_pairs = msgspec.json.Decoder(list[tuple[str, str]]).decode
-_decode_story = msgspec.json.Decoder(list[Step]).decode
+_encode_pack = msgspec.msgpack.Encoder().encode
 _decode_losses = msgspec.json.Decoder(list[Loss]).decode
-_encode_messages = msgspec.msgpack.Encoder().encode
+_decode_story = msgspec.json.Decoder(list[Step]).decode
+_decode_hooks = msgspec.json.Decoder(list[HookResult]).decode
+_decode_timings = msgspec.json.Decoder(dict[str, float]).decode
+_decode_request = msgspec.json.Decoder(RequestRecord).decode
+_decode_response = msgspec.json.Decoder(ResponseRecord).decode
+_decode_websocket = msgspec.json.Decoder(WebSocketRecord).decode
 _decode_messages = msgspec.msgpack.Decoder(list[tuple[bool, bool, bytes, int, float]]).decode
 
+Values = Sequence[Any]
 
-def insert(connection: sqlite3.Connection, into: str, values: Sequence[tuple[Any, ...]]) -> None:
+
+class Written(NamedTuple):
+    """A flow as it is written down.
+
+    Attributes:
+        facts: the values of FACTS.
+        heads: the JSON of each message's head, in the order of ROLES; None where there is no such message.
+        bodies: the body of each message.
+        checksums: CRC-32 of each of `bodies`.
+        form: how the forwarded request's body is given: OWN; SAME, then it is empty here; or CHANGED, then it is the
+            delta.
+    """
+
+    facts: Values
+    heads: Sequence[str | None]
+    bodies: Sequence[bytes]
+    checksums: Sequence[int]
+    form: int
+
+
+def write(flow: Flow) -> Written:
+    """What is to be written of a flow, except for what is derived. Raises TypeError or ValueError for one that cannot be
+    written."""
+    request, forwarded, response, websocket = flow.request, flow.forwarded, flow.response, flow.websocket
+    other = response_body = answer_body = messages = b""
+    form = OWN
+    content, head = _head(request)
+    forwarded_head = response_head = answer_head = websocket_head = None
+    if forwarded is not None:
+        other, forwarded_head = _head(forwarded)
+        if other is content:
+            form, other = SAME, b""
+        elif len(other) > SMALL_BODY < len(content):
+            begin, end = flow.shared or delta.common(content, other)
+            if begin + end >= len(other) // 4 * 3:
+                form = CHANGED
+                other = delta.splice(len(content), begin, end, other[begin : len(other) - end])
+    if response is not None:
+        response_body, response_head = _head(response)
+    if flow.answer is not None:
+        answer_body, answer_head = _head(flow.answer)
+    if websocket is not None:
+        messages, websocket_head = _websocket_head(websocket)
+    bodies = content, other, response_body, answer_body, messages
+    heads = head, forwarded_head, response_head, answer_head, websocket_head
+    return Written(facts(flow), heads, bodies, [zlib.crc32(body) for body in bodies], form)
+
+
+def facts(flow: Flow) -> Values:
+    """The values of FACTS."""
+    return (
+        flow.id,
+        flow.started,
+        flow.duration,
+        flow.ttfb,
+        flow.door,
+        flow.client_address,
+        flow.client_port,
+        flow.client_key,
+        flow.user_agent,
+        flow.dialect,
+        flow.operation,
+        flow.model,
+        flow.provider,
+        flow.action,
+        flow.reason,
+        flow.credential,
+        flow.streaming,
+        flow.outcome,
+        flow.error_kind,
+        flow.error,
+        flow.upstream_dialect,
+        _encode_json(flow.losses).decode() if flow.losses else "[]",
+        _encode_json(flow.story).decode() if flow.story else "[]",
+        flow.run,
+        flow.process,
+        _encode_json(flow.hooks).decode() if flow.hooks else None,
+        _encode_json(flow.timings).decode() if flow.timings else None,
+    )
+
+
+def derived(flow: Flow) -> Values:
+    """The values of DERIVED."""
+    usage = flow.usage
+    if usage is None:
+        return flow.answer_model, flow.session, flow.conversation, flow.parent, flow.kind, flow.cost, *([None] * 5)
+    return (
+        *(flow.answer_model, flow.session, flow.conversation, flow.parent, flow.kind, flow.cost),
+        *(usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning),
+    )
+
+
+def read(facts: Values, derived: Values, heads: Values, bodies: Values | None, seq: int = 0) -> Flow:
+    """A flow from what was written.
+
+    Args:
+        bodies: the body of each message, in the order of ROLES; None for a summary, which has none. Where the forwarded
+            request's is the client's, it is the same object.
+    """
+    named = dict(zip(_FACT_NAMES, facts, strict=True))
+    named["streaming"] = bool(named["streaming"])
+    named["losses"] = _decode_losses(named["losses"]) if named["losses"] != "[]" else []
+    named["story"] = _decode_story(named["story"]) if named["story"] != "[]" else []
+    named["hooks"] = _decode_hooks(named["hooks"]) if named["hooks"] else []
+    named["timings"] = _decode_timings(named["timings"]) if named["timings"] else {}
+    request, forwarded, response, answer, websocket = heads
+    answer_model, session, conversation, parent, kind, cost, *counts = derived
+    flow = Flow(
+        **named,
+        request=_decode_request(request),
+        forwarded=_decode_request(forwarded) if forwarded else None,
+        response=_decode_response(response) if response else None,
+        answer=_decode_response(answer) if answer else None,
+        websocket=_decode_websocket(websocket) if websocket else None,
+        usage=Usage(*counts) if counts.count(None) < len(counts) else None,
+        answer_model=answer_model,
+        session=session,
+        conversation=conversation,
+        parent=parent,
+        kind=kind,
+        cost=cost,
+        seq=seq,
+    )
+    if bodies is not None:
+        for message, body in zip((flow.request, flow.forwarded, flow.response, flow.answer), bodies, strict=False):
+            if message is not None:
+                message.body = body
+        if flow.websocket is not None and bodies[WEBSOCKET]:
+            flow.websocket.messages = [WebSocketMessage(*values) for values in _decode_messages(bodies[WEBSOCKET])]
+    return flow
+
+
+def read_written(written: Written, derived: Values) -> Flow:
+    """A flow from what the journal holds."""
+    content, other, *rest = written.bodies
+    if written.form == SAME:
+        other = content
+    elif written.form == CHANGED:
+        other = delta.apply(content, other)
+    return read(written.facts, derived, written.heads, (content, other, *rest))
+
+
+def insert(connection: sqlite3.Connection, into: str, values: Sequence[Values]) -> None:
     """Inserts rows, several per statement: each statement costs a change of threads when the event loop is busy.
 
     Args:
@@ -67,249 +232,48 @@ def insert(connection: sqlite3.Connection, into: str, values: Sequence[tuple[Any
             connection.execute(f"{into} VALUES {', '.join([row] * count)}", tuple(chain.from_iterable(some)))
 
 
+def without_surrogates(flow: Flow) -> None:
+    """Makes every text of `flow` valid Unicode, in place: what is not becomes `?`."""
+    _clean_texts(flow)
+    flow.losses = [msgspec.structs.replace(loss, **_texts(loss)) for loss in flow.losses]
+    flow.story = [msgspec.structs.replace(step, **_texts(step)) for step in flow.story]
+    for hook in flow.hooks:
+        _clean_texts(hook)
+        hook.changed, hook.notes = [_text(path) for path in hook.changed], [_text(note) for note in hook.notes]
+    for message in (flow.request, flow.forwarded, flow.response, flow.answer):
+        if message is not None:
+            _clean_texts(message)
+            message.headers = [(_text(name), _text(value)) for name, value in message.headers]
+
+
+def _clean_texts(struct: msgspec.Struct) -> None:
+    for name, value in _texts(struct).items():
+        setattr(struct, name, value)
+
+
+def _texts(struct: msgspec.Struct) -> dict[str, Any]:
+    fields = ((name, getattr(struct, name)) for name in struct.__struct_fields__)
+    return {name: _text(value) for name, value in fields if isinstance(value, str)}
+
+
 def _text(value: str) -> str:
-    """`value` as it can be stored: what is no valid Unicode becomes `?`."""
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
-def flow_row(seq: int, flow: Flow) -> tuple[Any, ...]:
-    """The values of FLOW_COLUMNS."""
-    usage = flow.usage or Usage()
-    return (
-        seq,
-        flow.id,
-        flow.started,
-        flow.duration,
-        flow.ttfb,
-        flow.door,
-        _text(flow.client_address),
-        flow.client_port,
-        _text(flow.client_key),
-        _text(flow.user_agent),
-        _text(flow.dialect),
-        _text(flow.operation),
-        _text(flow.model),
-        _text(flow.answer_model),
-        _text(flow.provider),
-        flow.action,
-        _text(flow.reason),
-        _text(flow.credential),
-        flow.streaming,
-        flow.outcome,
-        _text(flow.error_kind),
-        _text(flow.error),
-        usage.input,
-        usage.output,
-        usage.cache_read,
-        usage.cache_write,
-        usage.reasoning,
-        _text(flow.upstream_dialect),
-        _values(flow.losses),
-        _values(flow.story),
-        _text(flow.run),
-        _text(flow.process),
-    )
-
-
-def message_rows(flow: Flow) -> list[MessageRow]:
-    """What is to be stored of each message."""
-    rows = [_request_row("request", flow.request)]
-    if flow.forwarded is not None:
-        rows.append(_request_row("forwarded", flow.forwarded))
-    if flow.response is not None:
-        rows.append(_response_row("response", flow.response))
-    if flow.answer is not None:
-        rows.append(_response_row("answer", flow.answer))
-    if flow.websocket is not None:
-        rows.append(_websocket_row(flow.websocket, flow.started))
-    return rows
-
-
-def _values(values: Sequence[Loss] | Sequence[Step]) -> str:
-    """A JSON list of values whose fields are texts and numbers."""
-    if not values:
-        return "[]"
+def _head(message: Message) -> tuple[bytes, str]:
+    """Body and head of a message."""
+    body, message.body = message.body, b""
     try:
-        return _encode_json(values).decode()
-    except UnicodeEncodeError:
-        fields = [msgspec.structs.asdict(value) for value in values]
-        return _encode_json(
-            [{k: _text(v) if isinstance(v, str) else v for k, v in each.items()} for each in fields]
-        ).decode()
+        return body, _encode_json(message).decode()
+    finally:
+        message.body = body
 
 
-def _headers(pairs: Pairs) -> str:
+def _websocket_head(record: WebSocketRecord) -> tuple[bytes, str]:
+    messages, record.messages = record.messages, []
     try:
-        return _encode_json(pairs).decode()
-    except UnicodeEncodeError:
-        return _encode_json([(_text(name), _text(value)) for name, value in pairs]).decode()
-
-
-def _request_row(role: str, request: RequestRecord) -> MessageRow:
-    return (
-        role,
-        _text(request.method),
-        request.scheme,
-        _text(request.host),
-        request.port,
-        _text(request.target),
-        None,
-        None,
-        request.http_version,
-        _headers(request.headers),
-        request.timestamp_start,
-        request.timestamp_end,
-        request.size,
-        None,
-        request.truncated,
-        request.redacted,
-    ), request.body
-
-
-def _response_row(role: str, response: ResponseRecord) -> MessageRow:
-    return (
-        role,
-        None,
-        None,
-        None,
-        None,
-        None,
-        response.status,
-        _text(response.reason),
-        response.http_version,
-        _headers(response.headers),
-        response.timestamp_start,
-        response.timestamp_end,
-        response.size,
-        None,
-        response.truncated,
-        response.redacted,
-    ), response.body
-
-
-def _websocket_row(record: WebSocketRecord, started: float) -> MessageRow:
-    messages = [(m.from_client, m.text, m.body, m.size, m.at) for m in record.messages]
-    return (
-        *("websocket", None, None, None, None, None, None, None, None, None),
-        started,
-        record.last,
-        record.size,
-        record.count,
-        record.truncated,
-        record.redacted,
-    ), _encode_messages(messages) if messages else b""
-
-
-#: Reads a body by its hash.
-Bodies = Callable[[bytes | None], bytes]
-
-#: How the body of the forwarded request is kept: by itself, as the client's, or as the client's with one piece replaced.
-OWN, SAME, SPLICED = range(3)
-
-
-def _body(row: sqlite3.Row, bodies: Bodies | None, base: bytes) -> bytes:
-    """The body of a message. `base` is that of the client's request."""
-    if bodies is None:
-        return b""
-    match row["likeness"]:
-        case 1:
-            return base
-        case 2:
-            return splice.apply(base, row["content"])
-        case _:
-            content: bytes | None = row["content"]
-            return bodies(row["body"]) if content is None else content
-
-
-def build_flow(row: sqlite3.Row, messages: Iterable[sqlite3.Row], bodies: Bodies | None) -> Flow:
-    """A flow from its rows.
-
-    Args:
-        row: FLOW_COLUMNS.
-        messages: MESSAGE_COLUMNS of each of its messages.
-        bodies: None for a summary, which has no bodies.
-    """
-    roles = {message["role"]: message for message in messages}
-    usage = Usage(
-        row["input_tokens"],
-        row["output_tokens"],
-        row["cache_read_tokens"],
-        row["cache_write_tokens"],
-        row["reasoning_tokens"],
-    )
-    request = _request(roles["request"], bodies)
-    return Flow(
-        id=row["id"],
-        started=row["started"],
-        duration=row["duration"],
-        ttfb=row["ttfb"],
-        door=row["door"],
-        client_address=row["client_address"],
-        client_port=row["client_port"],
-        client_key=row["client_key"],
-        user_agent=row["user_agent"],
-        dialect=row["dialect"],
-        operation=row["operation"],
-        model=row["model"],
-        answer_model=row["answer_model"],
-        provider=row["provider"],
-        action=row["action"],
-        reason=row["reason"],
-        credential=row["credential"],
-        streaming=bool(row["streaming"]),
-        outcome=row["outcome"],
-        error_kind=row["error_kind"],
-        error=row["error"],
-        request=request,
-        forwarded=_request(roles["forwarded"], bodies, request.body) if "forwarded" in roles else None,
-        response=_response(roles["response"], bodies) if "response" in roles else None,
-        usage=None if usage == Usage() else usage,
-        websocket=_websocket(roles["websocket"], bodies) if "websocket" in roles else None,
-        seq=row["seq"],
-        upstream_dialect=row["upstream_dialect"],
-        losses=_decode_losses(row["losses"]),
-        story=_decode_story(row["story"]),
-        answer=_response(roles["answer"], bodies) if "answer" in roles else None,
-        run=row["run"],
-        process=row["process"],
-    )
-
-
-def _common(row: sqlite3.Row, bodies: Bodies | None, base: bytes = b"") -> dict[str, Any]:
-    return {
-        "headers": _decode_pairs(row["headers"]),
-        "body": _body(row, bodies, base),
-        "size": row["size"],
-        "http_version": row["http_version"],
-        "truncated": bool(row["truncated"]),
-        "redacted": bool(row["redacted"]),
-        "timestamp_start": row["started"],
-        "timestamp_end": row["ended"],
-    }
-
-
-def _request(row: sqlite3.Row, bodies: Bodies | None, base: bytes = b"") -> RequestRecord:
-    return RequestRecord(
-        **_common(row, bodies, base),
-        method=row["method"],
-        scheme=row["scheme"],
-        host=row["host"],
-        port=row["port"],
-        target=row["target"],
-    )
-
-
-def _response(row: sqlite3.Row, bodies: Bodies | None) -> ResponseRecord:
-    return ResponseRecord(**_common(row, bodies), status=row["status"], reason=row["reason"])
-
-
-def _websocket(row: sqlite3.Row, bodies: Bodies | None) -> WebSocketRecord:
-    data = _body(row, bodies, b"")
-    return WebSocketRecord(
-        messages=[WebSocketMessage(*message) for message in _decode_messages(data)] if data else [],
-        count=row["count"],
-        size=row["size"],
-        last=row["ended"],
-        truncated=bool(row["truncated"]),
-        redacted=bool(row["redacted"]),
-    )
+        head = _encode_json(record).decode()
+    finally:
+        record.messages = messages
+    packed = [(m.from_client, m.text, m.body, m.size, m.at) for m in messages]
+    return _encode_pack(packed) if packed else b"", head

@@ -9,12 +9,13 @@ does it: a body goes with the last message that refers to it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 from ccproxy.errors import StoreError
+from ccproxy.flows import migrate
 from ccproxy.util.fs import ensure_private_file
 
 #: "ccpx": tells a flow store from other SQLite files.
@@ -158,12 +159,110 @@ ALTER TABLE flow ADD COLUMN process TEXT NOT NULL DEFAULT '';
 CREATE INDEX flow_run ON flow (run) WHERE run != '';
 """
 
-#: One script per version. A store that exists is never changed in any other way.
-MIGRATIONS: tuple[str, ...] = (_V1, _V2, _V3, _V4, _V5)
+#: Flows have one row of facts and one of what was on the wire, bodies may be deltas. Bodies that are there stay where they
+#: are (there may be gigabytes of them) and go with their flows.
+_V6 = """
+ALTER TABLE body RENAME TO old_body;
+
+CREATE TABLE body (
+    id        INTEGER PRIMARY KEY,
+    base      INTEGER,
+    encoding  TEXT NOT NULL,
+    size      INTEGER NOT NULL,
+    crc       INTEGER,
+    data      BLOB NOT NULL
+);
+
+CREATE INDEX body_base ON body (base) WHERE base IS NOT NULL;
+CREATE INDEX body_moved ON body (data) WHERE encoding = 'moved';
+
+CREATE TABLE wire (
+    flow            INTEGER PRIMARY KEY,
+    request         TEXT NOT NULL,
+    forwarded       TEXT,
+    response        TEXT,
+    answer          TEXT,
+    websocket       TEXT,
+    request_body    BLOB,
+    forwarded_body  BLOB,
+    response_body   BLOB,
+    answer_body     BLOB,
+    websocket_body  BLOB
+);
+
+ALTER TABLE flow ADD COLUMN session TEXT NOT NULL DEFAULT '';
+ALTER TABLE flow ADD COLUMN conversation TEXT NOT NULL DEFAULT '';
+ALTER TABLE flow ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+ALTER TABLE flow ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+ALTER TABLE flow ADD COLUMN cost REAL;
+ALTER TABLE flow ADD COLUMN hooks TEXT;
+ALTER TABLE flow ADD COLUMN timings TEXT;
+"""
+
+_V6_AFTER_MOVE = """
+DROP TRIGGER flow_deleted;
+DROP TABLE message;
+
+CREATE INDEX flow_session ON flow (session) WHERE session != '';
+
+CREATE TRIGGER flow_deleted AFTER DELETE ON flow BEGIN
+    DELETE FROM wire WHERE flow = OLD.seq;
+    DELETE FROM body WHERE id BETWEEN OLD.seq * 8 AND OLD.seq * 8 + 7
+        AND NOT EXISTS (SELECT 1 FROM body AS other WHERE other.base = body.id);
+END;
+
+CREATE TRIGGER body_deleted AFTER DELETE ON body WHEN OLD.base IS NOT NULL BEGIN
+    DELETE FROM body WHERE id = OLD.base
+        AND NOT EXISTS (SELECT 1 FROM body AS other WHERE other.base = OLD.base)
+        AND NOT EXISTS (SELECT 1 FROM flow WHERE seq = OLD.base / 8);
+END;
+
+CREATE TRIGGER moved_body_deleted AFTER DELETE ON body WHEN OLD.encoding = 'moved' BEGIN
+    DELETE FROM old_body WHERE hash = OLD.data
+        AND NOT EXISTS (SELECT 1 FROM body WHERE encoding = 'moved' AND data = OLD.data);
+END;
+
+CREATE VIEW message AS
+    SELECT flow, role,
+        head ->> '$.method' AS method, head ->> '$.scheme' AS scheme, head ->> '$.host' AS host,
+        head ->> '$.port' AS port, head ->> '$.target' AS target,
+        head ->> '$.status' AS status, head ->> '$.reason' AS reason,
+        ifnull(head ->> '$.http_version', '1.1') AS http_version,
+        head -> '$.headers' AS headers, ifnull(head ->> '$.size', 0) AS size,
+        ifnull(head ->> '$.truncated', 0) AS truncated, ifnull(head ->> '$.redacted', 0) AS redacted
+    FROM (
+        SELECT flow, 'request' AS role, request AS head FROM wire
+        UNION ALL SELECT flow, 'forwarded', forwarded FROM wire
+        UNION ALL SELECT flow, 'response', response FROM wire
+        UNION ALL SELECT flow, 'answer', answer FROM wire
+        UNION ALL SELECT flow, 'websocket', websocket FROM wire
+    ) WHERE head IS NOT NULL;
+"""
+
+
+def _to_v6(connection: sqlite3.Connection) -> None:
+    _run(connection, _V6)
+    migrate.move_messages(connection)
+    _run(connection, _V6_AFTER_MOVE)
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
+    for statement in statements(script):
+        connection.execute(statement)
+
+
+Migration = str | Callable[[sqlite3.Connection], None]
+
+#: One step per version: a script, or a function that runs in the transaction. A store that exists is never changed in
+#: any other way.
+MIGRATIONS: tuple[Migration, ...] = (_V1, _V2, _V3, _V4, _V5, _to_v6)
+
+#: Of a new file. Rows of `wire` are some KB long.
+_PAGE_BYTES = 8192
 
 
 def open_for_writing(
-    path: Path, *, busy_seconds: float = 5.0, migrations: Sequence[str] = MIGRATIONS
+    path: Path, *, busy_seconds: float = 5.0, migrations: Sequence[Migration] = MIGRATIONS
 ) -> sqlite3.Connection:
     """Opens the store at `path`, creating or upgrading it as needed. The file and its companions are 0600.
 
@@ -171,7 +270,7 @@ def open_for_writing(
 
     Args:
         busy_seconds: how long to wait for another writer.
-        migrations: the scripts to bring the store to; for tests.
+        migrations: the steps to bring the store to; for tests.
 
     Raises StoreError for a store that this version must not touch, sqlite3.Error and OSError as they come.
     """
@@ -179,9 +278,11 @@ def open_for_writing(
     connection = sqlite3.connect(path, timeout=busy_seconds, autocommit=True, cached_statements=128)
     try:
         check(connection, path, newest=len(migrations))
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only takes effect in a new file
+        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # these two only take effect in a new file
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA recursive_triggers = ON")
         connection.execute("PRAGMA wal_autocheckpoint = 2000")
         connection.execute("PRAGMA journal_size_limit = 16777216")
         _migrate(connection, path, migrations)
@@ -205,6 +306,7 @@ def open_existing(
     connection = sqlite3.connect(uri, uri=True, timeout=busy_seconds, autocommit=True)
     try:
         check(connection, path)
+        connection.execute("PRAGMA recursive_triggers = ON")
         found = version(connection)
         if 0 < found < len(MIGRATIONS):
             raise StoreError(
@@ -251,15 +353,17 @@ def check(connection: sqlite3.Connection, path: Path, *, newest: int = len(MIGRA
         )
 
 
-def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
     if version(connection) == len(migrations):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
         check(connection, path, newest=len(migrations))  # again: another process may have been here in the meantime
-        for script in migrations[version(connection) :]:
-            for statement in statements(script):
-                connection.execute(statement)
+        for step in migrations[version(connection) :]:
+            if isinstance(step, str):
+                _run(connection, step)
+            else:
+                step(connection)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(migrations)}")
     except BaseException:

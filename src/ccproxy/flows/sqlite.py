@@ -7,7 +7,8 @@ compression) outside of any transaction, commits the batch as one and deletes th
 threads, and a batch few. What takes longer than the event loop may be held up (large bodies, large compressed ones that
 have to be searched for secrets) is cleaned and journaled by a helper thread, in a segment of its own, and waited for.
 
-Long because the queue, the hand-over of journal segments and the writer share one state that must stay together.
+Long because the queue, the hand-over of journal segments and the writer share one state that must stay together; what
+the queue holds is in `batch`.
 
 The queue is bounded in number and bytes; what does not fit is dropped and counted, never waited for. A flow that cannot
 be journaled is waited for until the database has it.
@@ -28,16 +29,16 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ccproxy.errors import StoreError
-from ccproxy.flows import insert, journal, recovery, retention, schema
+from ccproxy.flows import insert, recovery, retention, schema
+from ccproxy.flows.batch import Batch, Item, prepare, size_of, tell
 from ccproxy.flows.bodies import Packer
 from ccproxy.flows.config import FlowsConfig
 from ccproxy.flows.journal import Segment, UnknownJournal
 from ccproxy.flows.model import Flow
-from ccproxy.flows.prepare import clean
 from ccproxy.flows.redact import NOTHING, Scrubber
 from ccproxy.util.clock import Clock
 
@@ -47,9 +48,9 @@ _log = logging.getLogger(__name__)
 #: second) they gather so many times longer: the price of a batch (changes of threads above all) is shared by more.
 _GATHER_SECONDS = 0.02
 _HIGH_RATE = 500
-_LONGER = 25
-_MAX_BATCH_FLOWS = 1024
-_MAX_BATCH_BYTES = 16 * 1024 * 1024
+_LONGER = 10
+_MAX_BATCH_FLOWS = 512
+_MAX_BATCH_BYTES = 6 * 1024 * 1024
 #: Larger flows are journaled by the helper thread.
 _LARGE_BYTES = 1024 * 1024
 #: Retention is looked after when so many flows, or bytes of them, have been stored since the last time, or so many
@@ -58,35 +59,8 @@ _RETENTION_FLOWS = 5_000
 _RETENTION_BYTES = 32 * 1024 * 1024
 _RETENTION_SECONDS = 600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
-#: What a flow takes in memory beside its bodies, roughly.
-_FLOW_BYTES = 8192
 
 _Identity = tuple[tuple[int, int], tuple[int, int]]
-
-
-@dataclass(slots=True)
-class _Item:
-    """A flow on its way. `future` belongs to a caller that waits for the database; None if the flow is in the journal."""
-
-    flow: Flow
-    size: int
-    future: asyncio.Future[bool] | None = None
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What the writer gets at once. `waiters` are told when it has been dealt with."""
-
-    items: list[_Item] = field(default_factory=list)
-    segments: list[Segment] = field(default_factory=list)
-    size: int = 0
-    waiters: list[asyncio.Future[bool]] = field(default_factory=list)
-
-    def add(self, other: _Batch) -> None:
-        self.items += other.items
-        self.segments += other.segments
-        self.size += other.size
-        self.waiters += other.waiters
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,22 +113,22 @@ class SqliteStore:
         self._first_pause, self._longest_pause = pause
         self._busy_seconds = busy_seconds
         self._on_problem = on_problem
-        self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards the counters, what gathers, and `_closed`
         self._queued = self._queued_bytes = 0
         self._stored = self._dropped = 0
-        self._gathered = _Batch()
+        self._gathered = Batch()
         self._segment: Segment | None = None  # where flows that gather are journaled; the last one of `_gathered`
         self._period = gather_seconds  # how long the batch gathers that comes next
         self._closed = False
         self._accepting = True
-        self._overflowing = False
+        self._overflowing = self._overflow_said = False
         self._problem = ""
         self._lost_before = 0
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="flow-journal")
         self._thread: threading.Thread | None = None
         # The writer's own:
-        self._batch = _Batch()
+        self._batch = Batch()
         self._owed: list[tuple[Segment, int]] = []
         self._reopened = False
         self._new_flows = self._new_bytes = 0
@@ -177,36 +151,49 @@ class SqliteStore:
         self._thread.start()
 
     def put(self, flow: Flow, scrubber: Scrubber = NOTHING) -> asyncio.Future[bool]:
-        """Takes a flow; to be called on an event loop. The flow must not be changed any more.
+        """`put_all` for one flow."""
+        return self.put_all([(flow, scrubber)])[0]
 
-        Returns a future that becomes True when the flow survives the death of the process: nearly always at once, as
-        it is in the journal then. False when it is dropped: at once if the store is off or its queue full.
+    def put_all(self, flows: Sequence[tuple[Flow, Scrubber]]) -> list[asyncio.Future[bool]]:
+        """Takes flows, which are journaled together; to be called on an event loop. A flow must not be changed any more.
+
+        Returns for each a future that becomes True when the flow survives the death of the process: nearly always at
+        once, as it is in the journal then. False when it is dropped: at once if the store is off or its queue full.
         """
         loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        item = _Item(flow, _size(flow))
-        here = item.size <= _LARGE_BYTES and self._accepting and clean(flow, scrubber, small=True)
+        taken = [Item(flow, size_of(flow), scrubber, loop.create_future()) for flow, scrubber in flows]
+        if self._accepting:
+            for item in taken:
+                if item.size <= _LARGE_BYTES:
+                    prepare(item, small=True)
         with self._lock:
-            full = self._queued > 0 and (
-                self._queued >= self._max_queued or self._queued_bytes + item.size > self._max_queued_bytes
-            )
-            accepted = self._accepting and not self._closed and not full
-            if accepted:
-                self._queued += 1
-                self._queued_bytes += item.size
-                if here:
-                    self._gather(item, future, loop)
-            else:
-                self._dropped += 1
-                first_overflow = full and not self._overflowing
-                self._overflowing = self._overflowing or full
-        if not accepted:
-            if first_overflow:
-                _log.warning("the flow store cannot keep up: flows are dropped until it has caught up")
-            future.set_result(False)
-        elif not here:
-            self._helper.submit(self._journal_apart, item, scrubber, future)
-        return future
+            accepted = [item for item in taken if self._accept(item)]
+            here = [item for item in accepted if item.record]
+            if here:
+                self._gather(here, loop)
+            first_overflow = self._overflowing and not self._overflow_said
+            self._overflow_said = self._overflowing
+        if first_overflow:
+            _log.warning("the flow store cannot keep up: flows are dropped until it has caught up")
+        if len(here) < len(accepted):
+            for item in accepted:
+                if item.written is None:
+                    self._helper.submit(self._journal_apart, item)
+        return [item.future for item in taken]
+
+    def _accept(self, item: Item) -> bool:
+        """Counts a flow in, or out if it cannot be stored or there is no room for it. Under the lock."""
+        full = self._queued > 0 and (
+            self._queued >= self._max_queued or self._queued_bytes + item.size > self._max_queued_bytes
+        )
+        if not self._accepting or self._closed or full or item.impossible:
+            self._dropped += 1
+            self._overflowing = self._overflowing or full
+            item.future.set_result(False)
+            return False
+        self._queued += 1
+        self._queued_bytes += item.size
+        return True
 
     def flush(self) -> asyncio.Future[bool]:
         """Hands over what has gathered. The future becomes True when the database has everything that was put before,
@@ -233,28 +220,32 @@ class SqliteStore:
         if self._thread is not None:
             self._thread.join()
 
-    def _gather(self, item: _Item, future: asyncio.Future[bool], loop: asyncio.AbstractEventLoop) -> None:
-        """Journals a flow and adds it to what gathers. Under the lock."""
+    def _gather(self, items: Sequence[Item], loop: asyncio.AbstractEventLoop) -> None:
+        """Journals flows, by one write, and adds them to what gathers. Under the lock."""
         gathered = self._gathered
+        records = [piece for item in items for piece in item.record]
         try:
-            record = journal.encode(item.flow)
             if self._segment is None:
                 self._segment = Segment.create(self.path)
                 gathered.segments.append(self._segment)
-            self._segment.append(record)
-        except (OSError, TypeError, ValueError):
-            # The database has the last word, and says what is wrong.
-            item.future = future
-        else:
-            future.set_result(True)
-        gathered.items.append(item)
-        gathered.size += item.size
-        if item.future is not None or len(gathered.items) >= _MAX_BATCH_FLOWS or gathered.size >= _MAX_BATCH_BYTES:
+            self._segment.append(records)
+            safe = True
+        except OSError:
+            safe = False  # the database has the last word, and says what is wrong
+        begun = not gathered.items
+        for item in items:
+            item.record = ()
+            gathered.size += item.size
+            if safe:
+                item.safe = True
+                item.future.set_result(True)
+        gathered.items += items
+        if not safe or len(gathered.items) >= _MAX_BATCH_FLOWS or gathered.size >= _MAX_BATCH_BYTES:
             self._hand_over()
-        elif len(gathered.items) == 1:
+        elif begun:
             loop.call_later(self._period, self._due, gathered)
 
-    def _due(self, gathered: _Batch) -> None:
+    def _due(self, gathered: Batch) -> None:
         with self._lock:
             if gathered is self._gathered:
                 self._hand_over()
@@ -263,39 +254,41 @@ class SqliteStore:
         """Gives the writer what has gathered. Under the lock."""
         batch = self._gathered
         if batch.items or batch.waiters:
-            self._gathered, self._segment = _Batch(), None
+            self._gathered, self._segment = Batch(), None
             full = len(batch.items) >= _MAX_BATCH_FLOWS or batch.size >= _MAX_BATCH_BYTES
             busy = full or len(batch.items) >= _HIGH_RATE * self._period
             self._period = self._gather_seconds * (_LONGER if busy else 1)
             self._queue.put(batch)
 
-    def _journal_apart(self, item: _Item, scrubber: Scrubber, future: asyncio.Future[bool]) -> None:
+    def _journal_apart(self, item: Item) -> None:
         """In the helper's thread: cleans and journals a flow for which the event loop has no time."""
         segment: Segment | None = None
         try:
-            clean(item.flow, scrubber)
-            try:
-                record = journal.encode(item.flow)
-                segment = Segment.create(self.path)
-                segment.append(record)
-            except (OSError, TypeError, ValueError):
-                item.future = future
-                if segment is not None:
-                    segment.remove()
-                segment = None
+            prepare(item)
         except Exception:  # noqa: BLE001 - logged; the boundary of the background thread
             _log.exception("flow %s cannot be stored", item.flow.id)
+            item.written = None
+        if item.written is None:
             self._settle_account([item], stored=0)
-            _tell([future], False)
+            tell([item.future], False)
             return
+        try:
+            segment = Segment.create(self.path)
+            segment.append(item.record)
+            item.safe = True
+        except OSError:
+            if segment is not None:
+                segment.remove()
+            segment = None
+        item.record = ()
         with self._lock:
             self._gathered.items.append(item)
             self._gathered.size += item.size
             if segment is not None:
                 self._gathered.segments.insert(0, segment)
             self._hand_over()
-        if segment is not None:
-            _tell([future], True)
+        if item.safe:
+            tell([item.future], True)
 
     # Everything below runs in the writer's thread.
 
@@ -307,6 +300,7 @@ class SqliteStore:
                 connection = schema.open_for_writing(self.path, busy_seconds=self._busy_seconds)
                 try:
                     self._bring_in(connection, packer)
+                    retention.sweep(connection)
                     self._maintain(connection)
                     with schema.transaction(connection):  # can it be written?
                         identity = _identity(self.path)
@@ -390,7 +384,8 @@ class SqliteStore:
                 raise _Replaced
 
         items = self._batch.items
-        outcome = insert.store(connection, packer, [item.flow for item in items], check=check)
+        flows = [(item.flow, item.written) for item in items if item.written is not None]
+        outcome = insert.store(connection, packer, flows, check=check)
         if outcome.known:
             # Ids are random, so this is about a caller's mistake.
             _log.error("flows are already stored and not stored again: %s", ", ".join(sorted(outcome.known)))
@@ -399,8 +394,8 @@ class SqliteStore:
         self._reopened = False
         self._settle_account(items, stored=len(outcome.stored))
         for item in items:
-            if item.future is not None:
-                _tell([item.future], item.flow.id in outcome.stored and item.flow.id not in outcome.known)
+            if not item.safe:
+                tell([item.future], item.flow.id in outcome.stored and item.flow.id not in outcome.known)
         self._end_batch(True)
         if outcome.stored and self._problem:
             self._switch_on()
@@ -424,10 +419,10 @@ class SqliteStore:
 
     def _end_batch(self, stored: bool) -> None:
         """Leaves the batch behind."""
-        batch, self._batch = self._batch, _Batch()
-        _tell(batch.waiters, stored)
+        batch, self._batch = self._batch, Batch()
+        tell(batch.waiters, stored)
 
-    def _settle_account(self, items: Sequence[_Item], *, stored: int, owed: int = 0) -> None:
+    def _settle_account(self, items: Sequence[Item], *, stored: int, owed: int = 0) -> None:
         """Takes `items` off the queue's account: so many are stored, so many wait in the journal, the others are lost."""
         with self._lock:
             self._queued -= len(items)
@@ -436,7 +431,7 @@ class SqliteStore:
             self._dropped += len(items) - stored - owed
             caught_up = self._overflowing and self._queued == 0
             if caught_up:
-                self._overflowing = False
+                self._overflowing = self._overflow_said = False
             dropped = self._dropped
         if caught_up:
             _log.warning("the flow store has caught up; %d flows were dropped since the start", dropped)
@@ -456,12 +451,12 @@ class SqliteStore:
     def _put_aside(self) -> None:
         """Lets go of the batch at hand: what is journaled is owed, the rest lost."""
         batch = self._batch
-        waiting = [item for item in batch.items if item.future is not None]
+        waiting = [item for item in batch.items if not item.safe]
         owed = len(batch.items) - len(waiting) if batch.segments else 0
         if batch.segments:
             self._owed += [(segment, segment.size) for segment in batch.segments]
         self._settle_account(batch.items, stored=0, owed=owed)
-        _tell([item.future for item in waiting if item.future is not None], False)
+        tell([item.future for item in waiting], False)
         self._end_batch(False)
 
     def _switch_on(self) -> None:
@@ -491,17 +486,6 @@ class SqliteStore:
             segment.close()
 
 
-def _size(flow: Flow) -> int:
-    size = _FLOW_BYTES + len(flow.request.body)
-    if flow.forwarded is not None and flow.forwarded.body is not flow.request.body:
-        size += len(flow.forwarded.body)
-    if flow.response is not None:
-        size += len(flow.response.body)
-    if flow.websocket is not None:
-        size += sum(len(message.body) for message in flow.websocket.messages)
-    return size
-
-
 def _identity(path: Path) -> _Identity:
     """Which files the path and its write-ahead log lead to."""
     return _file(str(path)), _file(f"{path}-wal")
@@ -524,20 +508,3 @@ def _file(path: str) -> tuple[int, int]:
     except FileNotFoundError:
         return 0, 0
     return status.st_dev, status.st_ino
-
-
-def _settle(futures: Sequence[asyncio.Future[bool]], stored: bool) -> None:
-    """On the event loop: answers those who still wait."""
-    for future in futures:
-        if not future.done():
-            future.set_result(stored)
-
-
-def _tell(futures: Sequence[asyncio.Future[bool]], stored: bool) -> None:
-    """From a thread: answers those who wait, by one call into their event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[bool]]] = {}
-    for future in futures:
-        by_loop.setdefault(future.get_loop(), []).append(future)
-    for loop, some in by_loop.items():
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, some, stored)

@@ -10,6 +10,7 @@ from ccproxy.util.paths import state_dir
 
 if TYPE_CHECKING:  # the command line comes here for `store_path` alone
     import asyncio
+    from collections.abc import Sequence
 
     from ccproxy.flows.model import Flow
     from ccproxy.flows.redact import Scrubber
@@ -24,9 +25,13 @@ class FlowStore(Protocol):
         ...
 
     def put(self, flow: Flow, scrubber: Scrubber) -> asyncio.Future[bool]:
-        """Takes a flow, from the event loop. The future tells when it is on disk (True) or will not be (False).
+        """`put_all` for one flow."""
+        ...
 
-        `scrubber` knows the secrets of the exchange, for the bodies that have to be decompressed to be cleaned.
+    def put_all(self, flows: Sequence[tuple[Flow, Scrubber]]) -> list[asyncio.Future[bool]]:
+        """Takes flows, from the event loop. Each future tells when its flow is on disk (True) or will not be (False).
+
+        A scrubber knows the secrets of the exchange, for the bodies that have to be decompressed to be cleaned.
         """
         ...
 

@@ -13,6 +13,7 @@ from base64 import b64encode
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from ccproxy.flows.model import Flow, Message, RequestRecord, ResponseRecord, WebSocketRecord
 from ccproxy.lightllm.ir.losses import Loss
@@ -51,6 +52,13 @@ def flow_json(flow: Flow) -> Json:
             "streaming": flow.streaming,
             "ttfb": flow.ttfb,
             "duration": flow.duration,
+            "session": flow.session,
+            "conversation": flow.conversation,
+            "parent": flow.parent,
+            "kind": flow.kind,
+            "cost": flow.cost,
+            "hooks": [_filled(hook) for hook in flow.hooks],
+            "timings": flow.timings,
             "client": {
                 "address": flow.client_address,
                 "port": flow.client_port,
@@ -146,6 +154,11 @@ def _loss(loss: Loss) -> Json:
         "to": loss.target,
         "reason": loss.reason,
     }
+
+
+def _filled(value: Struct) -> Json:
+    """Every member, those with their default too."""
+    return {name: getattr(value, name) for name in value.__struct_fields__}
 
 
 def _usage(flow: Flow) -> Json | None:

@@ -62,8 +62,9 @@ class JoiningTransport:
         self._transport.close()
 
     def abort(self) -> None:
-        """Breaks the connection; what is held is lost."""
-        self._take()
+        """Breaks the connection. What is held goes first, as far as it can go at once: the client is to see an answer
+        that broke off."""
+        self.flush()
         self._transport.abort()
 
     def _take(self) -> bytes:

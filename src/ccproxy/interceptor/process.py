@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import mitmproxy_rs
@@ -66,6 +67,10 @@ class RemoteStore:
         future = asyncio.get_running_loop().create_future()
         future.set_result(False)
         return future
+
+    def put_all(self, flows: Sequence[tuple[Flow, Scrubber]]) -> list[asyncio.Future[bool]]:
+        """`put` for several flows."""
+        return [self.put(flow, scrubber) for flow, scrubber in flows]
 
 
 class ChannelHandler(logging.Handler):
