@@ -370,7 +370,7 @@ class TestWhatIsNotThere:
         assert done.returncode == 2 + 4
         assert done.stdout.count("down (not part of this version)") == 2
 
-    @pytest.mark.parametrize("line", ["flows dump", "flows diff", "flows compare", "shapes"])
+    @pytest.mark.parametrize("line", ["flows dump", "flows diff", "shapes"])
     def test_commands(self, line: str) -> None:
         with pytest.raises(click.UsageError, match="no such command"):
             parse(line.split())

@@ -253,6 +253,33 @@ def test_show_of_what_is_not_there(sandbox: Sandbox, store: Path, name: str) -> 
     assert "flows list" in done.stderr
 
 
+def test_compare_tells_changes_and_causes(sandbox: Sandbox, store: Path) -> None:
+    text = sandbox.ccproxy("flows", "compare", "last").stdout
+    assert text.startswith(f"Flow {0x20:012x}: client and forwarded request\n")
+    assert "url changed  (route: sentinel)" in text
+    assert "+ https://api.anthropic.com/v1/messages" in text
+    assert "headers.x-api-key added  (credential)" in text
+
+
+def test_compare_of_a_set_and_as_json(sandbox: Sandbox, store: Path) -> None:
+    models = 'map(select(.request.path == "/v1/messages"))'
+    both = json.loads(sandbox.ccproxy("flows", "compare", "--json", "--jq", models).stdout)
+    assert [item["id"] for item in both] == [f"{0x10:012x}", f"{0x20:012x}"]
+    assert both[0]["changes"][0]["path"] == "url"
+    one = json.loads(sandbox.ccproxy("flows", "compare", "--json", "-n", "1").stdout)
+    assert [item["id"] for item in one] == [f"{0x20:012x}"]
+
+
+def test_compare_of_what_went_nowhere(sandbox: Sandbox, store: Path) -> None:
+    refused = make_flow(0x40)
+    refused.forwarded = None
+    record(store, refused)
+    done = sandbox.ccproxy("flows", "compare", "last")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nothing of this went to a provider" in done.stderr
+    assert sandbox.ccproxy("flows", "compare", "last", "--jq", ".").returncode == 2
+
+
 def test_clear_asks_for_a_choice(sandbox: Sandbox, store: Path) -> None:
     done = sandbox.ccproxy("flows", "clear")
     assert (done.returncode, done.stdout) == (2, "")
@@ -277,7 +304,7 @@ def test_clear_follows_the_default_filters_but_all_is_all(sandbox: Sandbox, stor
 def test_clear_takes_nothing_that_has_no_id(sandbox: Sandbox, store: Path) -> None:
     done = sandbox.ccproxy("flows", "clear", "--jq", "map({name: .id})")
     assert done.returncode == 1
-    assert "nothing was cleared" in done.stderr
+    assert "nothing was done" in done.stderr
 
 
 def test_clear_while_the_store_is_open_and_written_to(sandbox: Sandbox, store: Path) -> None:

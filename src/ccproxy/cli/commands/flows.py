@@ -1,4 +1,4 @@
-"""Look at recorded flows: list, show, clear.
+"""Look at recorded flows: list, show, compare, clear.
 
 Reads the store's file directly, whether the proxy runs or not. A set of flows is what is left of all of them after
 `flows.default_jq_filters` and then every `--jq`; each filter takes a JSON array and gives one.
@@ -112,6 +112,49 @@ def show(obj: CliContext, flow_id: str, as_json: bool) -> None:
 
 
 @command.command()
+@click.argument("flow_id", metavar="[ID]", required=False)
+@_json_option
+@_jq_option
+@click.option("-n", "number", metavar="N", type=click.IntRange(min=0), default=10, help="Only the N newest; 0 for all.")
+@click.option("--raw", is_flag=True, help="The bodies as a text diff.")
+@click.pass_obj
+def compare(
+    obj: CliContext, flow_id: str | None, as_json: bool, filters: tuple[str, ...], number: int, raw: bool
+) -> None:
+    """Compare what clients sent with what went to providers: every change, and what caused it.
+
+    ID may be the beginning of an id, or "last"; without it, the set that the filters leave, the newest last. A change
+    is put down to the hooks that wrote its place, to the route, the credential or the conversion.
+    """
+    from ccproxy.flows.compare import compare as compared
+    from ccproxy.flows.compare import render
+    from ccproxy.flows.reader import Reader
+
+    config, path = _store(obj)
+    if flow_id is not None and filters:
+        raise click.UsageError("ID and --jq exclude each other")
+    with Reader(path) as reader:
+        if flow_id is not None:
+            ids = [_resolve(reader, flow_id, path)]
+        else:
+            filters = (*config.default_jq_filters, *filters)
+            ids = [_id(item) for item in _select(reader, filters, number if not filters else 0)]
+            ids = ids[-number:] if number else ids
+        if not ids:
+            raise _nothing(path, filters)
+        found = [made for one in ids if (flow := reader.get(one)) is not None and (made := compared(flow)) is not None]
+    if as_json:
+        _print_json(found)
+        return
+    if not found:
+        raise CommandError("nothing of this went to a provider", hint="`ccproxy flows show` says why")
+    from ccproxy.cli import output
+
+    heading = _bold if output.colour() else str
+    click.echo("\n".join(render(one, raw=raw, heading=heading) for one in found), nl=False)
+
+
+@command.command()
 @click.option("--all", "everything", is_flag=True, help="Clear every flow, whatever the default filters say.")
 @_jq_option
 @click.pass_obj
@@ -172,7 +215,7 @@ def _resolve(reader: Reader, text: str, path: Path) -> str:
 def _id(item: Any) -> str:
     if isinstance(item, dict) and isinstance(item.get("id"), str):
         return str(item["id"])
-    raise CommandError("the filters leave something without an id, so nothing was cleared")
+    raise CommandError("the filters leave something without an id, so nothing was done")
 
 
 def _nothing(path: Path, filters: Sequence[str]) -> CommandError:
