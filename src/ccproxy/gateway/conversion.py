@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ccproxy.errors import BadRequest
 from ccproxy.exchange.exchange import Exchange
@@ -188,10 +189,14 @@ def fold(runtime: Runtime, exchange: Exchange, operation: Operation, content: by
 
 def capabilities_of(provider: Provider, model: str) -> Capabilities | None:
     """What a provider and one of its models accept; None where that is what its dialect says."""
+    return _capabilities(provider.dialect, provider.family, provider.type.name, provider.host, model)
+
+
+@lru_cache(maxsize=1024)
+def _capabilities(dialect: str, family: str, kind: str, host: str, model: str) -> Capabilities | None:
     from ccproxy.lightllm.families import capabilities, family_of  # imports every dialect
 
-    family = provider.family or family_of(provider.type.name, provider.host)
-    return capabilities(provider.dialect, family, model)
+    return capabilities(dialect, family or family_of(kind, host), model)
 
 
 def origin_of(provider: Provider) -> str:
