@@ -359,3 +359,20 @@ async def test_a_thread_is_refused_in_the_words_at_which_sdks_send_everything() 
         answer = await r.request("POST", "/v1/responses", chat, [JSON, key("anthropic")])
         assert json.loads(answer.body)["error"]["param"] == "previous_response_id"
         assert r.provider.requests == []
+
+
+@pytest.mark.parametrize(
+    ("action", "said", "streams"),
+    [("rawPredict", {}, False), ("rawPredict", {"stream": True}, True), ("streamRawPredict", {}, True)],
+)
+async def test_claude_as_vertex_speaks_it_streams_as_path_and_body_say(
+    action: str, said: dict[str, bool], streams: bool
+) -> None:
+    async with rig() as r:
+        target = f"/v1/projects/p/locations/l/publishers/anthropic/models/claude-x:{action}"
+        asked = {name: value for name, value in MESSAGE.items() if name != "model"} | said
+        answer = await r.request("POST", target, json.dumps(asked).encode(), [JSON, key("openai")])
+        assert answer.status == 200
+        assert bool(r.provider.requests[0].json().get("stream")) is streams
+        assert (answer.headers["content-type"] == "text/event-stream") is streams
+        assert r.provider.requests[0].json()["model"] == "claude-x"

@@ -34,6 +34,8 @@ from ccproxy.routing.detect import Operation
 from ccproxy.routing.resolve import converted_target
 
 STRICT_HEADER = b"x-ccproxy-strict"
+#: Whether the method in a path asks for a stream; where it does not say, the body does.
+_STREAMS = {"generateContent": False, "streamGenerateContent": True, "streamRawPredict": True}
 #: Most images of a request that are fetched, and their bytes together.
 _MOST_IMAGES = 20
 _IMAGE_BYTES = 20 * 1024 * 1024
@@ -112,7 +114,7 @@ async def convert(
     client, source = runtime.dialects.get(operation.dialect), runtime.dialects.get(provider.dialect)
     headers = request.headers
     plain = decode(content, headers.text(b"content-encoding"), MAX_DECODED)
-    streams = operation.action == "streamGenerateContent" if operation.action else None
+    streams = _STREAMS.get(operation.action)
     said = client.decode_request(plain, model=operation.model, stream=streams)
     capabilities = capabilities_of(provider, route.model or said.model) or source.capabilities
     origin, scope = origin_of(provider), exchange.client.key
