@@ -376,3 +376,23 @@ async def test_claude_as_vertex_speaks_it_streams_as_path_and_body_say(
         assert bool(r.provider.requests[0].json().get("stream")) is streams
         assert (answer.headers["content-type"] == "text/event-stream") is streams
         assert r.provider.requests[0].json()["model"] == "claude-x"
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+@pytest.mark.parametrize("name", ["anthropic", "gemini"])
+async def test_a_provider_without_an_endpoint_for_token_counts_is_estimated_for(status: int, name: str) -> None:
+    async with rig() as r:
+        r.provider.reply(json_reply({"detail": "Not Found"}, status=status))
+        answer = await r.request("POST", "/v1/messages/count_tokens", body(), [JSON, key(name)])
+        assert (answer.status, answer.headers["x-ccproxy-estimated"]) == (200, "1")
+        assert json.loads(answer.body)["input_tokens"] > 0
+        assert f"answered {status}" in (await r.flow()).reason
+
+
+async def test_a_token_count_that_a_provider_refuses_is_refused() -> None:
+    async with rig() as r:
+        r.provider.reply(json_reply({"error": {"message": "no"}}, status=400))
+        answer = await r.request("POST", "/v1/messages/count_tokens", body(), [JSON, key("anthropic")])
+        assert (answer.status, "x-ccproxy-estimated" in answer.headers) == (400, False)
+        own = await r.request("POST", "/v1/messages/count_tokens", body(), [JSON, ("x-api-key", "own")])
+        assert own.status == 200

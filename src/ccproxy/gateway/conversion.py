@@ -189,6 +189,20 @@ def fold(runtime: Runtime, exchange: Exchange, operation: Operation, content: by
     return Conversion("generate", dialect, dialect, request, None, Context(request=request), "sse", recorder)
 
 
+def estimated(runtime: Runtime, request: Snapshot, operation: Operation, content: bytes | None) -> bytes | None:
+    """The body of a token count that is estimated here; None if this is no token count that can be read."""
+    if operation.name != "count_tokens" or not content or operation.dialect not in runtime.dialects:
+        return None
+    dialect = runtime.dialects.get(operation.dialect)
+    if dialect.encode_count is None:
+        return None
+    try:
+        plain = decode(content, request.headers.text(b"content-encoding"), MAX_DECODED)
+        return dialect.encode_count(estimate(dialect.decode_request(plain, model=operation.model)))
+    except BadRequest:
+        return None
+
+
 def capabilities_of(provider: Provider, model: str) -> Capabilities | None:
     """What a provider and one of its models accept; None where that is what its dialect says."""
     return _capabilities(provider.dialect, provider.family, provider.type.name, provider.host, model)

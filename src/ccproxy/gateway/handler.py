@@ -26,6 +26,7 @@ from ccproxy.flows.recorder import Recorder, Tape
 from ccproxy.gateway import endpoints
 from ccproxy.gateway.answer import Answer, Send
 from ccproxy.gateway.bodies import Budget, ClientGone, Receive, RequestBody
+from ccproxy.gateway.conversion import estimated
 from ccproxy.gateway.forward import requested_model
 from ccproxy.gateway.hooked import Asked, Hooked, hooked
 from ccproxy.gateway.listener import EXTENSION, Connection
@@ -43,6 +44,9 @@ from ccproxy.routing.sentinel import Presented
 from ccproxy.util.clock import Clock
 
 _log = logging.getLogger("ccproxy.gateway")
+
+#: What providers answer that have no endpoint for a token count.
+_NO_SUCH_ENDPOINT = frozenset({404, 405, 501})
 
 
 class Gateway:
@@ -208,6 +212,11 @@ class Gateway:
         plan, upstream = await self._send(exchange, plan, go_on, asked.content)
         try:
             self._begin(exchange, upstream)
+            if upstream.status in _NO_SUCH_ENDPOINT and plan.provider is not None:
+                document = estimated(runtime, asked.request, operation, asked.content)
+                if document is not None:
+                    reason = f"{route.reason}, estimated: provider {plan.provider.name} answered {upstream.status}"
+                    return await self._answer_ourselves(exchange, reason, endpoints.counted(document), answer, tape)
             conversion = plan.conversion
             if hooks is not None:
                 conversion = hooks.conversion(conversion, upstream.status)
