@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from ccproxy.errors import BadRequest, CCProxyError, CredentialError, UpstreamCut, UpstreamError, UpstreamTimeout
 from ccproxy.exchange.exchange import Client, Exchange, Timings
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.exchange.route import Route
-from ccproxy.gateway.steps import facts, note_failure, prepare
+from ccproxy.gateway.steps import facts, note_failure, prepare, session_of
 from ccproxy.routing.detect import detect
 from ccproxy.routing.sentinel import presented
 
@@ -60,3 +61,28 @@ def test_without_a_model_for_the_body_the_body_stays() -> None:
     it = exchange(target=b"/v1beta/models/m:generateContent")
     route = Route(action="redirect", reason="rule 1", host="up", target=b"/models/n:generateContent")
     assert (prepare(it, route, None, None, b'{"contents":[]}'))[1] == b'{"contents":[]}'
+
+
+def asked(text: str = "hi", **more: object) -> bytes:
+    return msgspec.json.encode({"model": "m", "messages": [{"role": "user", "content": text}], **more})
+
+
+def test_a_conversation_is_what_a_hook_found_what_its_client_says_or_how_it_begins() -> None:
+    it = exchange((b"Session-Id", b"s1"))
+    it.operation = "messages"
+    assert session_of(it, asked()) == "s1"
+    it.session = "by-a-hook"
+    assert session_of(it, asked()) == "by-a-hook"
+    plain = exchange()
+    plain.operation = "messages"
+    assert session_of(plain, asked(metadata={"user_id": '{"session_id":"u"}'})) == "u"
+    derived = session_of(plain, asked())
+    assert derived.startswith("~")
+    assert session_of(plain, asked()) == derived != session_of(plain, asked("something else"))
+    assert session_of(plain, None) == ""
+
+
+def test_a_coded_body_is_not_read_for_its_conversation() -> None:
+    it = exchange((b"content-encoding", b"zstd"))
+    it.operation = "messages"
+    assert session_of(it, asked()) == ""

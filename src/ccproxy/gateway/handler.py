@@ -35,8 +35,7 @@ from ccproxy.gateway.plan import Plan, fallback, planned
 from ccproxy.gateway.recall import Recall
 from ccproxy.gateway.replies import phrase
 from ccproxy.gateway.runtime import Runtime
-from ccproxy.gateway.session import session_of
-from ccproxy.gateway.steps import admit, destination, facts, handed_over, note_failure, take_over, too_many
+from ccproxy.gateway.steps import admit, destination, facts, handed_over, note_failure, session_of, take_over, too_many
 from ccproxy.gateway.translated import Translated
 from ccproxy.gateway.websocket import relay_websocket
 from ccproxy.routing.detect import Operation
@@ -265,7 +264,7 @@ class Gateway:
             return plans[-1].candidate
 
         provider, pool = plan.provider, plan.candidate.credentials
-        session = session_of(exchange.request.headers, content) if pool is not None and len(pool) > 1 else ""
+        session = session_of(exchange, content) if pool is not None and len(pool) > 1 else ""
         exchange.timings.upstream_sent = self._clock.mono()
         try:
             used, response = await self._sender.send(

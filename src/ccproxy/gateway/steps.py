@@ -10,6 +10,7 @@ from ccproxy.exchange import handoff
 from ccproxy.exchange.exchange import Exchange, Failure
 from ccproxy.exchange.http import Headers, Pair, Snapshot
 from ccproxy.exchange.route import Route
+from ccproxy.flows.conversation import identify
 from ccproxy.gateway import endpoints
 from ccproxy.gateway.forward import edit, forward_headers, forwarded_snapshot, set_model
 from ccproxy.gateway.runtime import Runtime
@@ -85,6 +86,18 @@ def destination(exchange: Exchange) -> Address | None:
         return None
     request = exchange.request
     return Address(request.scheme.replace("ws", "http"), request.host, request.port, "", b"")
+
+
+def session_of(exchange: Exchange, content: bytes | None) -> str:
+    """The conversation that a request belongs to: what a hook has found, else what its client says, else a digest of how
+    it begins; "" where nothing tells."""
+    if exchange.session:
+        return exchange.session
+    headers = exchange.request.headers
+    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    plain = content if content and b"content-encoding" not in headers else b""
+    client = f"{exchange.client.address} {exchange.client.key}"
+    return identify(exchange.operation, pairs, plain, client=client).session
 
 
 def too_many() -> Overloaded:

@@ -24,8 +24,7 @@ from ccproxy.gateway.hooked import needs_http
 from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.replies import error_document, error_headers, phrase
 from ccproxy.gateway.runtime import Runtime
-from ccproxy.gateway.session import session_of
-from ccproxy.gateway.steps import admit, destination, facts, note_failure, prepare, take_over, too_many
+from ccproxy.gateway.steps import admit, destination, facts, note_failure, prepare, session_of, take_over, too_many
 from ccproxy.lightllm.dialect import Dialect
 from ccproxy.util.clock import Clock
 
@@ -114,7 +113,7 @@ async def _open(
         raise NotSupported(f"{operation.dialect} has no WebSockets here", hint="use HTTP", status=426)
     provider = runtime.providers.get(route.provider)
     pool = provider.credentials if provider is not None and not route.keep_credential else None
-    member = pool.choose(session_of(exchange.request.headers, None)) if pool is not None else None
+    member = pool.choose(session_of(exchange, None)) if pool is not None else None
     credential = await member.source.get() if member is not None else None
     exchange.credential = member.source.label if member is not None else ""
     exchange.timings.upstream_sent = clock.mono()
