@@ -186,3 +186,24 @@ async def test_messages_wait_for_their_turn() -> None:
             gate.open()
             assert [(await hear(client))[-1]["type"] for _ in range(2)] == ["response.completed"] * 2
         assert [request.json()["messages"][0]["content"] for request in r.provider.requests] == ["one", "two"]
+
+
+HOOKS = HooksConfig(inbound=[HookEntry(hook="set_model", params={"model": "by-hook"})])
+
+
+@pytest.mark.parametrize("length", [None, 9999])
+async def test_a_stream_of_the_clients_own_dialect_that_has_no_last_event_is_an_error(length: int | None) -> None:
+    async with rig(hooks=HOOKS) as r:
+
+        def broken(request: Received) -> Reply:
+            frames = b"".join(r.provider.write(request, SAID).pieces[:3])
+            return Reply(headers=[("content-type", "text/event-stream")], body=frames, content_length=length)
+
+        r.provider.reply(broken, SAID)
+        async with dial(r, "responses") as client:
+            await say(client)
+            heard = await hear(client)
+            assert heard[-1]["type"] == "error"
+            assert len(heard) == 4
+            await say(client)
+            assert (await hear(client))[-1]["type"] == "response.completed"

@@ -16,7 +16,7 @@ from ccproxy.gateway.config import GatewayConfig
 from ccproxy.lightllm.config import LightllmConfig
 from ccproxy.providers.config import ProviderConfig
 from ccproxy.routing.config import TransformRule
-from ccproxy.testing import FakeProvider, Reply, Script, Send, Text, Thinking, ToolCall, Usage, json_reply
+from ccproxy.testing import FakeProvider, Reply, Script, Send, Text, Thinking, ToolCall, Usage, json_reply, native_error
 
 JSON = ("Content-Type", "application/json")
 MESSAGE: dict[str, Any] = {"model": "claude-x", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
@@ -396,3 +396,13 @@ async def test_a_token_count_that_a_provider_refuses_is_refused() -> None:
         assert (answer.status, "x-ccproxy-estimated" in answer.headers) == (400, False)
         own = await r.request("POST", "/v1/messages/count_tokens", body(), [JSON, ("x-api-key", "own")])
         assert own.status == 200
+
+
+@pytest.mark.parametrize("name", ["anthropic", "gemini"])
+async def test_a_model_that_is_not_there_is_no_missing_endpoint(name: str) -> None:
+    async with rig() as r:
+        r.provider.reply(native_error(name, 404, "model: claude-y"))
+        answer = await r.request("POST", "/v1/messages/count_tokens", body(), [JSON, key(name)])
+        assert (answer.status, "x-ccproxy-estimated" in answer.headers) == (404, False)
+        assert json.loads(answer.body)["error"]["message"] == "model: claude-y"
+        assert answer.complete

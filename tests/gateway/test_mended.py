@@ -74,3 +74,14 @@ async def test_any_other_refusal_passes_as_it_is(message: str, body: bytes) -> N
         assert (answer.status, json.loads(answer.body)["error"]["message"]) == (400, message)
         assert len(r.provider.requests) == 1
         assert (await r.flow()).losses == []
+
+
+async def test_the_client_is_told_and_strict_mode_does_without() -> None:
+    async with rig() as r:
+        r.provider.on(".*", refusing(r.provider.answer))
+        told = await r.request("POST", "/v1/messages", asked(), [JSON, ("x-api-key", "own")])
+        assert told.headers["x-ccproxy-losses"] == "1; signature=dropped"
+        fields = [JSON, ("x-api-key", "own"), ("x-ccproxy-strict", "1")]
+        strict = await r.request("POST", "/v1/messages", asked(), fields)
+        assert (strict.status, len(r.provider.requests)) == (400, 3)
+        assert REFUSED in strict.body.decode()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from rig import Raw, Rig, read_answer, rig
 
 from ccproxy.auth.anthropic import AnthropicVendor
@@ -20,6 +21,7 @@ from ccproxy.auth.store import FileStore
 from ccproxy.egress.config import EgressConfig
 from ccproxy.egress.pooled import PooledTransport
 from ccproxy.egress.tokens import TokenPost
+from ccproxy.pipeline.config import HookEntry, HooksConfig
 from ccproxy.providers.config import ProviderConfig, Retry
 from ccproxy.testing import (
     FakeProvider,
@@ -365,3 +367,20 @@ async def test_a_websocket_that_is_refused_renews_once(tmp_path: Path) -> None:
             assert answer.status == 401
             assert len(logins.renewals) == 1
             assert [request.path for request in fake.requests] == ["/v1/responses", "/oauth/token", "/v1/responses"]
+
+
+async def test_a_compressed_body_that_a_hook_has_edited_is_folded_from_what_the_hook_made() -> None:
+    hooks = HooksConfig(inbound=[HookEntry(hook="set_model", params={"model": "by-hook"})])
+    async with FakeProvider() as fake:
+        types = {"it": ProviderConfig(type="codex", base_url=f"{fake.url}/backend-api/codex")}
+        async with rig(types=types, hooks=hooks) as r:
+            packed = zstandard.compress(b'{"model":"m","input":"hi","stream":false}')
+            fields = [
+                ("Content-Type", "application/json"),
+                ("Content-Encoding", "zstd"),
+                ("Authorization", "Bearer sk-ant-oat-ccproxy-it"),
+            ]
+            answer = await r.request("POST", "/v1/responses", packed, fields)
+            assert (answer.status, json.loads(answer.body)["object"]) == (200, "response")
+            assert fake.requests[0].json()["model"] == "by-hook"
+            assert fake.requests[0].json()["stream"] is True

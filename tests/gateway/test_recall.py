@@ -107,3 +107,14 @@ async def test_other_providers_are_sent_what_the_client_sent() -> None:
         async with rig(types={"it": ProviderConfig(type="openai", base_url=f"{fake.url}/v1")}) as r:
             await turn(r, [{"role": "user", "content": "hi"}], stream=False)
             assert len(r.runtime.reasoning) == 0
+
+
+async def test_the_client_is_told_what_was_put_in() -> None:
+    async with FakeProvider() as fake:
+        fake.on(".*", Strict(fake))
+        async with rig(types=deepseek(fake)) as r:
+            messages: list[dict[str, Any]] = [{"role": "user", "content": "what time is it?"}]
+            messages += called(await turn(r, messages, stream=False), stream=False)
+            asked = {"model": "deepseek-chat", "messages": messages, "tools": [TOOL]}
+            answer = await r.request("POST", "/v1/chat/completions", json.dumps(asked).encode(), [JSON, KEY])
+            assert answer.headers["x-ccproxy-losses"] == "1; messages=repaired"

@@ -15,6 +15,7 @@ from ccproxy.exchange.http import HOP_BY_HOP, Headers
 from ccproxy.flows.recorder import Tape
 from ccproxy.gateway.listener import Connection
 from ccproxy.gateway.replies import error_document, error_event, error_headers, phrase
+from ccproxy.lightllm.ir.losses import LOSSES_HEADER
 
 Send = Callable[[Any], Awaitable[None]]
 
@@ -47,10 +48,10 @@ class Answer:
         self._tail = b""
         self.started = False
 
-    async def begin(self, head: ResponseHead, *, converted: bool = False) -> None:
-        """Sends the head of an upstream's answer; `converted` is one that was made here and goes out as it is."""
+    async def begin(self, head: ResponseHead) -> None:
+        """Sends the head of an upstream's answer."""
         self._head = head
-        headers = self._outgoing = head.headers.copy() if converted else outgoing(head.headers)
+        headers = self._outgoing = outgoing(head.headers)
         length = head.headers.get(b"content-length")
         bodiless = self._exchange.request.method == "HEAD" or head.status in {204, 304}
         if head.status in {204, 304}:
@@ -141,8 +142,11 @@ class Answer:
         return headers.text(b"content-type").lower().startswith("text/event-stream") and not encoded
 
     async def _start(self, status: int, headers: Headers) -> None:
-        headers.add(b"x-ccproxy-flow", self._exchange.id.encode())
-        if origin := self._exchange.client.origin:
+        exchange = self._exchange
+        headers.add(b"x-ccproxy-flow", exchange.id.encode())
+        if exchange.losses and (losses := exchange.losses.header()):
+            headers.set(LOSSES_HEADER.encode(), losses.encode("ascii", "replace"))
+        if origin := exchange.client.origin:
             headers.set(b"access-control-allow-origin", origin.encode("latin-1"))
             headers.add(b"access-control-expose-headers", b"*")
             headers.add(b"vary", b"Origin")

@@ -60,6 +60,7 @@ class Bridge:
         self._scope = scope
         self._receive = receive
         self._send = send
+        self._gone = False
         self._waiting: asyncio.Queue[str | bytes] = asyncio.Queue(_MOST_WAITING)
 
     async def run(self) -> None:
@@ -83,6 +84,7 @@ class Bridge:
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
+                self._gone = True
                 return
             text = message.get("text")
             content = text if text is not None else message["bytes"]
@@ -113,8 +115,8 @@ class Bridge:
         connection = Connection(
             target=self._exchange.request.target,
             pairs=self._fields(request.body),
-            abort=answer.broke,
-            cut=answer.broke,
+            abort=_nothing,  # there is no connection to break: an answer without a last event gets one below
+            cut=_nothing,
         )
         scope = {
             "type": "http",
@@ -138,14 +140,14 @@ class Bridge:
         try:
             await asyncio.shield(serving)
         except asyncio.CancelledError:
-            # The client has gone: the exchange is told as by its own connection, and comes to its end.
-            connection.lost = True
+            # The exchange is told as by its own connection, and comes to its end.
+            connection.lost = self._gone
             if connection.on_lost is not None:
                 connection.on_lost()
             await asyncio.gather(serving, return_exceptions=True)
             raise
-        if (error := answer.error()) is not None:
-            await self._say(self._conversation.error(error, request.stream_id))
+        if not self._conversation.ended:
+            await self._say(self._conversation.error(answer.error(), request.stream_id))
 
     def _fields(self, body: bytes) -> list[Pair]:
         """The header fields of the request: those of the handshake that any request could have."""
@@ -169,6 +171,10 @@ class Bridge:
         await self._send({"type": "websocket.send", "text": text})
 
 
+def _nothing() -> None:
+    pass
+
+
 class _Answer:
     """What comes back from the way of a request: a stream's events, or an error."""
 
@@ -177,12 +183,6 @@ class _Answer:
         self._framer: SSEFramer | None = None
         self._status = 0
         self._body = bytearray()
-        self._events = 0
-        self._broken = False
-
-    def broke(self) -> None:
-        """The connection would have been broken here."""
-        self._broken = True
 
     def take(self, event: Any) -> list[bytes]:
         """The data of the events in a message of the answer."""
@@ -197,18 +197,15 @@ class _Answer:
             self._body += chunk[: max(0, _MOST_BYTES - len(self._body))]
             return []
         found = [*self._framer.feed(chunk), *(() if event.get("more_body") else self._framer.eof())]
-        data = [one.data for one in found if not one.comment]
-        self._events += len(data)
-        return data
+        return [one.data for one in found if not one.comment]
 
-    def error(self) -> ErrorInfo | None:
-        """What the client is still to be told when all is over."""
-        if self._framer is None:
-            if self._status == 200:
-                return info_of(UpstreamError("the provider answered a WebSocket's request with no stream"))
-            return self._dialect.decode_error(self._status, bytes(self._body)) if self._status else _BROKEN
-        # A stream that was broken off has its own error event, unless it broke before the first.
-        return _BROKEN if self._broken and not self._events else None
+    def error(self) -> ErrorInfo:
+        """What a client is told whose answer had no last event."""
+        if self._framer is not None or not self._status:
+            return _BROKEN
+        if self._status == 200:
+            return info_of(UpstreamError("the provider answered a WebSocket's request with no stream"))
+        return self._dialect.decode_error(self._status, bytes(self._body))
 
 
 _BROKEN = ErrorInfo("cut", "ccproxy: the provider's answer was cut", 502)

@@ -63,7 +63,7 @@ class GatewayConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
         float,
         Meta(
             ge=0,
-            description="Silence of a provider after which a client that gets a converted stream is told to keep "
+            description="Silence inside of a provider's answer after which a client that gets a converted stream is told to keep "
             "waiting; 0 = never. Streams that are not converted are never added to.",
         ),
     ] = 30.0

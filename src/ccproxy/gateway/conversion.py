@@ -11,7 +11,9 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from http import HTTPStatus
 
+from ccproxy.egress.peek import Held, read_error
 from ccproxy.errors import BadRequest
 from ccproxy.exchange.exchange import Exchange
 from ccproxy.exchange.http import Headers, Snapshot
@@ -36,6 +38,8 @@ from ccproxy.routing.resolve import converted_target
 STRICT_HEADER = b"x-ccproxy-strict"
 #: Whether the method in a path asks for a stream; where it does not say, the body does.
 _STREAMS = {"generateContent": False, "streamGenerateContent": True, "streamRawPredict": True}
+#: Seconds that reading a refusal may take.
+_READ_ERROR = 10.0
 #: Most images of a request that are fetched, and their bytes together.
 _MOST_IMAGES = 20
 _IMAGE_BYTES = 20 * 1024 * 1024
@@ -133,7 +137,7 @@ async def convert(
         )
         encoded = source.encode_request(restored, target, operation=asked)
         exchange.losses = encoded.losses
-        if config.strict or _wants_strict(headers.get(STRICT_HEADER)):
+        if is_strict(runtime, exchange.request.headers):
             encoded.losses.require_empty()
         route = replace(route, target=converted_target(provider, encoded.path))
     exchange.upstream_dialect = source.name
@@ -177,11 +181,13 @@ async def _with_images(runtime: Runtime, request: Request, capabilities: Capabil
     return with_images(request, fetched) if fetched else request
 
 
-def fold(runtime: Runtime, exchange: Exchange, operation: Operation, content: bytes) -> Conversion | None:
+def fold(
+    runtime: Runtime, exchange: Exchange, asked: Snapshot, operation: Operation, content: bytes
+) -> Conversion | None:
     """What puts the stream of a provider that only streams together again, for a client that does not stream; None for
     one that does. The request itself is not converted. Raises BadRequest if it cannot be read."""
     dialect = runtime.dialects.get(operation.dialect)
-    plain = decode(content, exchange.request.headers.text(b"content-encoding"), MAX_DECODED)
+    plain = decode(content, asked.headers.text(b"content-encoding"), MAX_DECODED)
     request = dialect.decode_request(plain)
     if request.stream:
         return None
@@ -189,10 +195,21 @@ def fold(runtime: Runtime, exchange: Exchange, operation: Operation, content: by
     return Conversion("generate", dialect, dialect, request, None, Context(request=request), "sse", recorder)
 
 
-def estimated(runtime: Runtime, request: Snapshot, operation: Operation, content: bytes | None) -> bytes | None:
-    """The body of a token count that is estimated here; None if this is no token count that can be read."""
-    if operation.name != "count_tokens" or not content or operation.dialect not in runtime.dialects:
+async def estimated(
+    runtime: Runtime, request: Snapshot, operation: Operation, content: bytes | None, refusal: Held, spoken: str
+) -> bytes | None:
+    """The body of a token count that is estimated here, because the provider has no endpoint for it. None if the request
+    cannot be read, or if the 404 is in the provider's own words: then it may be the model that is not there.
+
+    Args:
+        refusal: the provider's answer; `spoken` is its dialect.
+    """
+    if not content or operation.dialect not in runtime.dialects or spoken not in runtime.dialects:
         return None
+    if refusal.status == HTTPStatus.NOT_FOUND:
+        error = await read_error(refusal, runtime.dialects.get(spoken), seconds=_READ_ERROR)
+        if error is None or error.dialect:
+            return None
     dialect = runtime.dialects.get(operation.dialect)
     if dialect.encode_count is None:
         return None
@@ -221,8 +238,9 @@ def origin_of(provider: Provider) -> str:
     return f"provider:{provider.name}"
 
 
-def _wants_strict(value: bytes | None) -> bool:
-    return value is not None and value.strip().lower() in {b"1", b"true", b"yes"}
+def is_strict(runtime: Runtime, client: Headers) -> bool:
+    """Whether a request that would lose anything is to be refused."""
+    return runtime.lightllm.strict or client.text(STRICT_HEADER).strip().lower() in {"1", "true", "yes"}
 
 
 def asks_array(operation: Operation, query: bytes) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from ccproxy.egress.peek import Held
 from ccproxy.egress.sender import Candidate, Sender
 from ccproxy.egress.transport import UpstreamResponse
 from ccproxy.errors import CCProxyError, UpstreamError
@@ -211,8 +212,10 @@ class Gateway:
         plan, upstream = await self._send(exchange, plan, go_on, asked.content)
         try:
             self._begin(exchange, upstream)
-            if upstream.status in _NO_SUCH_ENDPOINT and plan.provider is not None:
-                document = estimated(runtime, asked.request, operation, asked.content)
+            if upstream.status in _NO_SUCH_ENDPOINT and plan.provider is not None and operation.name == "count_tokens":
+                upstream = Held(upstream)
+                spoken = plan.provider.dialect or operation.dialect
+                document = await estimated(runtime, asked.request, operation, asked.content, upstream, spoken)
                 if document is not None:
                     reason = f"{route.reason}, estimated: provider {plan.provider.name} answered {upstream.status}"
                     return await self._answer_ourselves(exchange, reason, endpoints.counted(document), answer, tape)

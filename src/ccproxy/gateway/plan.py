@@ -21,7 +21,7 @@ from ccproxy.exchange.route import Route
 from ccproxy.flows.recorder import Tape
 from ccproxy.gateway import endpoints
 from ccproxy.gateway.bodies import RequestBody
-from ccproxy.gateway.conversion import Conversion, convert, fold
+from ccproxy.gateway.conversion import Conversion, convert, fold, is_strict
 from ccproxy.gateway.forward import MAX_DECODED, set_model
 from ccproxy.gateway.hooked import Asked, Hooked
 from ccproxy.gateway.recall import Recall, recall
@@ -78,6 +78,7 @@ class Plan:
         elif recalled is not None and recalled.losses:
             self._losses = recalled.losses
         self._made = False
+        self._strict = is_strict(runtime, exchange.request.headers)
         self._adapts = operation.generates and (
             self._converted or operation.rest == (provider.main if provider else "")
         )
@@ -123,6 +124,8 @@ class Plan:
         adapt = provider.type.adapt if provider is not None and self._adapts else None
         change = partial(_adapt, adapt, losses) if adapt is not None else None
         headers, content = prepare(exchange, route, provider, credential, self._content, self._headers, change)
+        if self._strict:
+            losses.require_empty()
         if adapt is not None and headers.text(b"accept") == "application/json":
             headers.set(b"accept", b"text/event-stream")
         if provider is not None and credential is not None and provider.type.amend is not None:
@@ -149,7 +152,7 @@ class Plan:
     def _mend(self, error: ErrorInfo) -> bool:
         """Leaves out the signatures of a history if the provider has refused one. Done once."""
         dialect, content = self.candidate.dialect, self._content
-        if not is_refused_signature(error) or dialect is None or content is None:
+        if not is_refused_signature(error) or dialect is None or content is None or self._strict:
             return False
         self.candidate.mend = None
         client = self._headers if self._headers is not None else self._asked
@@ -167,9 +170,7 @@ class Plan:
         self._content = dialect.encode_request(stripped, Target(model=model), losses=losses).body
         self._headers = client.without((b"content-encoding",))
         self._headers.set(b"content-length", str(len(self._content)).encode())
-        self._made = False
-        self._record(losses)
-        self._made = False
+        self._add(losses)
         return True
 
     def _record(self, losses: LossLedger) -> None:
@@ -177,6 +178,9 @@ class Plan:
         if self._made or not losses:
             return
         self._made = True
+        self._add(losses)
+
+    def _add(self, losses: LossLedger) -> None:
         if self._losses is None:
             self._losses = LossLedger()
         for loss in losses:
@@ -215,7 +219,7 @@ async def planned(
         content, headers = conversion.encoded.body, conversion.headers(asked.request.headers)
     elif content and operation.generates and provider is not None:
         if provider.type.streams:
-            conversion = fold(runtime, exchange, operation, content)
+            conversion = fold(runtime, exchange, asked.request, operation, content)
         recalled = recall(runtime, exchange, asked.request, operation, provider, content)
     if recalled is not None and recalled.content is not None:
         asked = replace(asked, request=replace(asked.request, headers=recalled.headers(asked.request.headers)))

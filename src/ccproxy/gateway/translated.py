@@ -23,7 +23,6 @@ from ccproxy.gateway.conversion import Conversion
 from ccproxy.gateway.replies import phrase
 from ccproxy.lightllm.compression import decode
 from ccproxy.lightllm.errors import ErrorInfo
-from ccproxy.lightllm.ir.losses import LOSSES_HEADER
 from ccproxy.lightllm.translate import CONTENT_TYPES, DocumentTranslator, StreamTranslator
 from ccproxy.util.clock import Clock
 
@@ -58,6 +57,10 @@ class Translated:
         *,
         keepalive: float,
     ) -> None:
+        # One ledger for the exchange: what the request lost, and what the answer loses.
+        if exchange.losses is None:
+            exchange.losses = conversion.context.ledger
+        conversion.context.ledger = exchange.losses
         self._conversion = conversion
         self._exchange = exchange
         self._upstream = upstream
@@ -169,7 +172,7 @@ class Translated:
             head = self._head(200, CONTENT_TYPES[translator.form].encode())
             head.headers.add(b"cache-control", b"no-cache")
             self._exchange.answer = head
-            await self._answer.begin(head, converted=True)
+            await self._answer.begin(head)
         self._tape.answer_chunk(data)
         await self._answer.write(data)
 
@@ -184,11 +187,9 @@ class Translated:
         await self._answer.reply(status, head.headers.copy(), body)
 
     def _head(self, status: int, content_type: bytes) -> ResponseHead:
-        """The head of the answer: ours, with the provider's fields that clients act on, and the losses."""
+        """The head of the answer: ours, with the provider's fields that clients act on."""
         headers = Headers([(b"content-type", content_type)])
         headers.pairs += [pair for pair in self._upstream.headers if pair[0].lower().startswith(_RELAYED)]
-        if losses := self._conversion.context.ledger.header():
-            headers.add(LOSSES_HEADER.encode(), losses.encode("ascii", "replace"))
         return ResponseHead(status, phrase(status), headers)
 
     def _note(self, error: ErrorInfo) -> None:

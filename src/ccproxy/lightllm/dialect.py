@@ -263,7 +263,13 @@ class SocketRequest(msgspec.Struct, frozen=True):
 
 
 class SocketConversation(Protocol):
-    """One WebSocket of a client, whose requests are answered by HTTP streams."""
+    """One WebSocket of a client, whose requests are answered by HTTP streams.
+
+    Attributes:
+        ended: the answer to the last request has had its last event, good or bad.
+    """
+
+    ended: bool
 
     def create(self, message: bytes | str) -> SocketRequest | ErrorInfo:
         """The request in a message, or an error for the client. Raises BadRequest for what is none."""

@@ -22,16 +22,20 @@ from ccproxy.lightllm.ir.parts import JsonObject
 from ccproxy.lightllm.ir.usage import Usage
 from ccproxy.lightllm.jsontext import JsonError, dumps, loads, loads_or_none
 
+#: Events with which an answer ends.
+_LAST = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled", "error"})
+
 
 class Conversation:
     """What one socket's `previous_response_id` stands for: the items of the last completed response and before."""
 
-    __slots__ = ("_asked", "_id", "_items")
+    __slots__ = ("_asked", "_id", "_items", "ended")
 
     def __init__(self) -> None:
         self._id = ""
         self._items: list[object] = []
         self._asked: list[object] = []
+        self.ended = True
 
     def create(self, message: bytes | str) -> SocketRequest | ErrorInfo:
         """The request in a `response.create` message; an error for the client (see `error`) if it goes on from
@@ -60,6 +64,7 @@ class Conversation:
                 details={"type": "invalid_request_error"},
             )
         self._asked = [*self._items, *items] if previous else items
+        self.ended = False
         return SocketRequest(dumps({**fields.rest(), "stream": True, "input": self._asked}), generate, stream_id)
 
     def prewarmed(self, context: Context, stream_id: str) -> list[bytes]:
@@ -83,6 +88,7 @@ class Conversation:
         if event is None:
             return None
         response = event.get("response")
+        self.ended = self.ended or event.get("type") in _LAST
         if event.get("type") in ("response.completed", "response.incomplete") and isinstance(response, dict):
             self._answered(response)
         return dumps(_named(event, stream_id))
