@@ -1,8 +1,7 @@
 """The `ccproxy` command: finds the commands, runs one, and turns every failure into one line and an exit code.
 
-Commands are the modules in `cli/commands/`; adding one is adding a file there. `ccproxy --help` reads the first line of
-each module's docstring from its source, without importing it, and only the invoked command's module is imported: the
-help of a tool used hundreds of times a day must not cost the import of a proxy.
+Commands are the modules in `cli/commands/`; adding one is adding a file there. Only the invoked command's module is
+imported.
 
 `main` is the error boundary. Exit codes: 0 done, 1 the command could not be carried out, 2 wrong usage or
 configuration, 70 a bug of ccproxy (the traceback goes to a file, or to stderr with `CCPROXY_DEBUG=1`), 130 interrupted.
@@ -11,7 +10,6 @@ Commands document their own beyond these.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -19,62 +17,22 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 from ccproxy import __version__
 from ccproxy.cli.context import CliContext
+from ccproxy.cli.lazy import LazyGroup
 from ccproxy.errors import CCProxyError, CommandError, ConfigError
 
 EXIT_USAGE = 2
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 
-_COMMANDS = "ccproxy.cli.commands"
-_DIRECTORY = Path(__file__).parent / "commands"
-
-
-def _module(name: str) -> str:
-    return name.replace("-", "_")
-
-
-def _first_line(source: Path) -> str:
-    """The first line of a module's docstring, read without importing it."""
-    with source.open(encoding="utf-8") as file:
-        return file.readline().strip().removeprefix('"""').removesuffix('"""').strip()
-
-
-class LazyGroup(click.Group):
-    """A group whose commands are the modules of a folder, imported when they are invoked."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(file.stem.replace("_", "-") for file in _DIRECTORY.glob("*.py") if not file.stem.startswith("_"))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        command = importlib.import_module(f"{_COMMANDS}.{_module(cmd_name)}").command
-        assert isinstance(command, click.Command), f"{_COMMANDS}.{_module(cmd_name)} defines no command"
-        return command
-
-    def short_helps(self, ctx: click.Context) -> list[tuple[str, str]]:
-        """Each command's name and its one line of help."""
-        return [(name, _first_line(_DIRECTORY / f"{_module(name)}.py")) for name in self.list_commands(ctx)]
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(self.short_helps(ctx))
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        commands = [
-            CompletionItem(name, help=line) for name, line in self.short_helps(ctx) if name.startswith(incomplete)
-        ]
-        # Options of the group itself; click's own method would import every command to complete a name.
-        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
-
 
 @click.group(
     name="ccproxy",
     cls=LazyGroup,
+    package="ccproxy.cli.commands",
+    directory=Path(__file__).parent / "commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="`ccproxy COMMAND --help` says more about a command. Start with `ccproxy demo`, or `ccproxy init` and "
     "`ccproxy start`.",

@@ -1,0 +1,36 @@
+"""Delete flows and give their disk space back."""
+
+from __future__ import annotations
+
+import click
+
+from ccproxy.cli import flowset
+from ccproxy.cli.context import CliContext
+from ccproxy.errors import CommandError
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Clear every flow, whatever the default filters say.")
+@flowset.jq_option
+@click.pass_obj
+def command(obj: CliContext, everything: bool, filters: tuple[str, ...]) -> None:
+    """Delete flows and give their disk space back. Works while the proxy runs.
+
+    Deletes the set that `flows.default_jq_filters` and --jq leave, or everything with --all.
+    """
+    from ccproxy.flows import retention
+    from ccproxy.flows.reader import Reader
+
+    if everything and filters:
+        raise click.UsageError("--all and --jq exclude each other")
+    config, path = flowset.store(obj)
+    ids: list[str] | None = None
+    if not everything:
+        filters = (*config.default_jq_filters, *filters)
+        if not filters:
+            raise CommandError(
+                "this would clear every flow", hint="say so with --all, or say which with --jq", exit_code=2
+            )
+        with Reader(path) as reader:
+            ids = [flowset.flow_id(item) for item in flowset.select(reader, filters, 0)]
+    click.echo(f"Cleared {retention.clear(path, ids)} flow(s).")

@@ -1,0 +1,121 @@
+"""What the `flows` commands share: choosing a set of flows, naming one, printing.
+
+Reads the store directly, whether the proxy runs or not. A set of flows is what is left of all of them after
+`flows.default_jq_filters` and then every `--jq`; each filter takes a JSON array and gives one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ccproxy.cli.context import CliContext
+from ccproxy.errors import CommandError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ccproxy.flows.config import FlowsConfig
+    from ccproxy.flows.reader import Reader
+
+#: Rows shown on a terminal unless -n says otherwise.
+DEFAULT_ROWS = 50
+
+jq_option = click.option(
+    "--jq",
+    "filters",
+    metavar="FILTER",
+    multiple=True,
+    help="A jq filter from array to array; may be given several times, applied in order.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def store(obj: CliContext) -> tuple[FlowsConfig, Path]:
+    """The configuration of the flows, and their file."""
+    from ccproxy.flows.store import store_path
+
+    config = obj.load().settings.flows
+    return config, store_path(config)
+
+
+def select(reader: Reader, filters: Sequence[str], limit: int, run: str | None = None) -> list[Any]:
+    """The set of flows as JSON values, the newest last. `run` is the id of a run, or its beginning."""
+    from ccproxy.flows.filters import apply
+    from ccproxy.flows.views import flow_json
+
+    flows = (flow for flow in reader.summaries(limit) if run is None or (flow.run and flow.run.startswith(run)))
+    return apply(filters, [flow_json(flow) for flow in flows])
+
+
+def chosen(
+    reader: Reader, config: FlowsConfig, path: Path, *, named: str | None, filters: Sequence[str], number: int = 0
+) -> list[str]:
+    """The ids of a set, the newest last: the flow `named`, or what the filters leave, `number` of the newest if that is
+    not 0. Raises CommandError if there is none, or if both are given."""
+    if named is not None and filters:
+        raise click.UsageError("ID and --jq exclude each other")
+    if named is not None:
+        return [resolve(reader, named, path)]
+    filters = (*config.default_jq_filters, *filters)
+    ids = [flow_id(item) for item in select(reader, filters, 0 if filters else number)]
+    if not ids:
+        raise nothing(path, filters)
+    return ids[-number:] if number else ids
+
+
+def resolve(reader: Reader, text: str, path: Path) -> str:
+    """The id of the flow that `text` names: an id, the beginning of one, or "last". Raises CommandError."""
+    if text == "last":
+        if (last := reader.last()) is None:
+            raise nothing(path, ())
+        return last
+    found = reader.find(text, limit=6) if text else []
+    if not found:
+        raise CommandError(f"there is no flow {text!r}", hint="`ccproxy flows list` names the recorded ones")
+    if len(found) > 1 and text not in found:
+        more = " and more" if len(found) > 5 else ""
+        raise CommandError(f"several flows begin with {text!r}: {', '.join(found[:5])}{more}", hint="give more digits")
+    return text if text in found else found[0]
+
+
+def flow_id(item: Any) -> str:
+    """The id of a flow that went through filters. Raises CommandError if they took it away."""
+    if isinstance(item, dict) and isinstance(item.get("id"), str):
+        return str(item["id"])
+    raise CommandError("the filters leave something without an id, so nothing was done")
+
+
+def nothing(path: Path, filters: Sequence[str]) -> CommandError:
+    """The error of a set without flows."""
+    from ccproxy.cli.output import tilde
+
+    if filters:
+        return CommandError("the filters leave no flow")
+    return CommandError(
+        f"no flows are recorded in {tilde(path)}",
+        hint="they come with the first request through the proxy: `ccproxy start`, then `ccproxy run -- CMD`",
+    )
+
+
+def print_json(value: Any) -> None:
+    """Prints indented JSON that cannot drive a terminal."""
+    import msgspec
+
+    from ccproxy.flows.text import printable_json
+
+    click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
+
+
+def bold(text: str) -> str:
+    """A heading on a terminal."""
+    return click.style(text, bold=True)
+
+
+def now() -> float:
+    """Seconds since the epoch."""
+    from ccproxy.util.clock import SystemClock
+
+    return SystemClock().wall()
