@@ -8,12 +8,16 @@ import json
 import pytest
 
 from ccproxy.errors import BadRequest
-from ccproxy.exchange.http import Headers
-from ccproxy.gateway.forward import forward_headers, requested_model, set_model
+from ccproxy.exchange.http import Headers, Snapshot
+from ccproxy.gateway.forward import document, edit, forward_headers, requested_model, set_model
 
 
 def head(*pairs: tuple[str, str]) -> Headers:
     return Headers((name.encode(), value.encode()) for name, value in pairs)
+
+
+def asked(body: bytes, headers: Headers | None = None) -> Snapshot:
+    return Snapshot("POST", "http", "localhost", 80, b"/v1/messages", "1.1", headers or Headers(), body)
 
 
 CLIENT = head(
@@ -75,13 +79,33 @@ def test_a_sentinel_anywhere_stays_here() -> None:
     ],
 )
 def test_requested_model(body: bytes, model: str) -> None:
-    assert requested_model(Headers(), body) == model
+    assert requested_model(asked(body)) == model
 
 
 def test_requested_model_looks_into_compressed_bodies_and_shrugs_at_broken_ones() -> None:
     headers = head(("Content-Encoding", "gzip"))
-    assert requested_model(headers, gzip.compress(b'{"model":"m"}')) == "m"
-    assert requested_model(headers, b"no gzip") == ""
+    assert requested_model(asked(gzip.compress(b'{"model":"m"}'), headers)) == "m"
+    assert requested_model(asked(b"no gzip", headers)) == ""
+
+
+def test_a_body_is_looked_at_once_and_a_decompressed_one_is_not_kept() -> None:
+    request = asked(b'{"model":"m"}')
+    assert document(request) is document(request)
+    packed = asked(gzip.compress(b'{"model":"m"}'), head(("Content-Encoding", "gzip")))
+    assert document(packed).get("model") == "m"
+    assert packed.document is None
+
+
+def test_an_edit_leaves_the_body_it_was_told_about() -> None:
+    request = asked(b'{"model":"m"}')
+    known = document(request)
+    assert set_model(Headers(), request.body or b"", "n", known) == b'{"model":"n"}'
+    assert known.raw == b'{"model":"m"}' and not known.dirty
+
+
+def test_an_edit_believes_nothing_of_another_body() -> None:
+    other = document(asked(b'{"model":"other"}'))
+    assert edit(Headers(), b'{"model":"m","x":1}', lambda body: body.delete("x") and None, other) == b'{"model":"m"}'
 
 
 def test_set_model_changes_those_bytes_alone() -> None:

@@ -302,3 +302,36 @@ def test_what_json_cannot_say_is_refused() -> None:
     with pytest.raises(BadRequest, match="'b' cannot be written"):
         body["b"] = object()
     assert body.raw == b'{"a":1}'
+
+
+@given(st.data(), objects, st.booleans())
+def test_a_copy_is_edited_apart(data: st.DataObject, tree: dict[str, Any], looked: bool) -> None:
+    raw = written(data.draw, tree)
+    body = JsonBody(raw)
+    if looked:
+        assert ("model" in body) == ("model" in tree)
+    twin = body.copy()
+    twin["model"] = "another"
+    assert body.raw is raw and not body.dirty
+    assert parsed(twin.raw) == {**tree, "model": "another"}
+    third = twin.copy()
+    third.delete("model")
+    assert "model" not in third and twin.get("model") == "another"
+
+
+@given(st.data(), objects)
+def test_reading_says_the_same_before_and_after_the_places_are_found(data: st.DataObject, tree: dict[str, Any]) -> None:
+    raw = written(data.draw, tree)
+    before, after = JsonBody(raw), JsonBody(raw)
+    list(after)
+    for name in [*tree, "model", "absent"]:
+        assert before.get_raw(name) == after.get_raw(name)
+        assert (name in before) == (name in after)
+    assert before.is_object and after.is_object and before.error == after.error == ""
+
+
+def test_the_last_of_repeated_names_counts_before_their_places_are_known_too() -> None:
+    body = JsonBody(b'{"a": 1, "b": 2, "a": 3}')
+    assert body.get("a") == 3
+    assert body.duplicates == ["a"]
+    assert body.get("a") == 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ccproxy.lightllm.body import JsonBody
 from ccproxy.util.address import origin
 
 Pair = tuple[bytes, bytes]
@@ -124,7 +125,8 @@ class Snapshot:
     """A request as it was at one moment: what the client sent, or what went to the provider.
 
     `target` is the origin-form request target (path and query) exactly as on the wire. `body` is None while the body
-    is streamed through and only its recorded part is known.
+    is streamed through and only its recorded part is known. `document` is the body as far as it has been parsed, kept by
+    `gateway.forward.document`; copy it before you edit.
     """
 
     method: str
@@ -135,6 +137,7 @@ class Snapshot:
     http_version: str
     headers: Headers = field(default_factory=Headers)
     body: bytes | None = b""
+    document: JsonBody | None = field(default=None, repr=False, compare=False)
 
     @property
     def path(self) -> str:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from ccproxy.errors import BadRequest
 from ccproxy.exchange.http import HOP_BY_HOP, Headers, Pair, Snapshot
 from ccproxy.exchange.route import Route
@@ -34,15 +32,6 @@ _DROPPED = HOP_BY_HOP | _FORWARDING | {b"host", b"expect"}
 _INTERNAL = b"x-ccproxy-"
 #: Largest expansion of a compressed request body, in bytes.
 MAX_DECODED = 64 * 1024 * 1024
-
-
-class _Model(msgspec.Struct):
-    """The one field of a request that routing looks at."""
-
-    model: object = None
-
-
-_decode_model = msgspec.json.Decoder(_Model).decode
 
 
 def forward_headers(client: Headers, credential: list[Field] | None) -> Headers:
@@ -79,22 +68,41 @@ def forward_headers(client: Headers, credential: list[Field] | None) -> Headers:
     return Headers(kept)
 
 
-def set_model(headers: Headers, body: bytes, model: str) -> bytes:
+def document(request: Snapshot) -> JsonBody:
+    """The body of a request, content-encoding removed, to be read; edit a copy. Raises BadRequest if it cannot be
+    decoded."""
+    known = request.document
+    if known is None:
+        body = request.body or b""
+        encoding = request.headers.text(b"content-encoding")
+        if encoding and body:
+            return JsonBody(decode(body, encoding, MAX_DECODED))  # not kept: it may be large
+        known = request.document = JsonBody(body)
+    return known
+
+
+def set_model(headers: Headers, body: bytes, model: str, known: JsonBody | None = None) -> bytes:
     """The body with another model in it; see `edit`."""
 
     def change(document: JsonBody) -> None:
         document["model"] = model
 
-    return edit(headers, body, change)
+    return edit(headers, body, change, known)
 
 
-def edit(headers: Headers, body: bytes, change: Callable[[JsonBody], None]) -> bytes:
+def edit(headers: Headers, body: bytes, change: Callable[[JsonBody], None], known: JsonBody | None = None) -> bytes:
     """The body as `change` leaves it, and `headers` made to fit: a compressed body that changed goes out plain.
+
+    Args:
+        known: this very body, if it has been looked at before.
 
     Raises BadRequest if the body is no JSON object or cannot be decoded.
     """
     encoding = headers.text(b"content-encoding")
-    document = JsonBody(decode(body, encoding, MAX_DECODED) if encoding else body)
+    if known is not None and known.raw is body:
+        document = known.copy()
+    else:
+        document = JsonBody(decode(body, encoding, MAX_DECODED) if encoding else body)
     change(document)
     if not document.dirty:
         return body
@@ -104,12 +112,11 @@ def edit(headers: Headers, body: bytes, change: Callable[[JsonBody], None]) -> b
     return document.raw
 
 
-def requested_model(headers: Headers, body: bytes) -> str:
+def requested_model(request: Snapshot) -> str:
     """The model a JSON request names, or "" if it names none or cannot be read."""
-    encoding = headers.text(b"content-encoding")
     try:
-        model = _decode_model(decode(body, encoding, MAX_DECODED) if encoding else body).model
-    except (BadRequest, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        model = document(request).get("model")
+    except BadRequest:
         return ""
     return model if isinstance(model, str) else ""
 

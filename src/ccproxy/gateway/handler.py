@@ -190,7 +190,7 @@ class Gateway:
         content = await self._read(request, operation, body)
         exchange.timings.request_read = self._clock.mono()
         if content and not exchange.model:
-            exchange.model = requested_model(request.headers, content)
+            exchange.model = requested_model(request)
         asked = Asked(request, operation, credentials, content, exchange.model)
         hooks = hooked(runtime, exchange, self._clock)
         if hooks is not None and (own := await hooks.inbound(asked)) is not None:

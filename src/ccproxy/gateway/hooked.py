@@ -86,6 +86,7 @@ class Hooked:
             target=request.target,
             headers=request.headers,
             content=asked.content,
+            body=request.document,
             dialect=operation.dialect,
             dialects=self._runtime.dialects,
             form=_form(operation),
@@ -120,7 +121,7 @@ class Hooked:
         elif request is not self._exchange.request or self._pipelines.outbound:
             headers = request.headers.copy()
             if content and route.model:
-                content = set_model(headers, content, route.model)
+                content = set_model(headers, content, route.model, request.document)
         if not self._pipelines.outbound:
             return route, headers, content, None
         assert headers is not None

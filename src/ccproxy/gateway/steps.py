@@ -131,7 +131,7 @@ def prepare(
         fields = provider.credential_fields(credential)
     headers = forward_headers(exchange.request.headers if converted is None else converted, fields)
     if content and route.model and converted is None:
-        content = set_model(headers, content, route.model)
+        content = set_model(headers, content, route.model, exchange.request.document)
     if content and adapt is not None:
         content = edit(headers, content, adapt)
     exchange.forwarded = forwarded_snapshot(exchange.request, route, headers, content)

@@ -1,9 +1,9 @@
 """`JsonBody`: a request or response body of which only what is asked for is parsed and only what is set is rewritten.
 
-Strategy: the first question finds the top-level members in one pass (msgspec skips over their values without building
-them) and keeps each as three pieces: the bytes before its value, the value, the bytes after. Setting a field replaces
-one piece; `raw` joins the pieces. So every byte that was not set is the byte that came, whitespace, key order, number
-forms and escapes included.
+Strategy: the first question finds the values of the top-level members in one pass (msgspec skips over them without
+building them). Only an edit, or a question about order, finds their places too: each member becomes three pieces, the
+bytes before its value, the value, the bytes after. Setting a field replaces one piece; `raw` joins the pieces. So every
+byte that was not set is the byte that came, whitespace, key order, number forms and escapes included.
 
 Contract: any bytes are a legal body. What is not a JSON object is never touched: `is_object` is False, `error` says
 why, `get` gives the default, and writing raises BadRequest. A repeated key reads as its last value, as JSON parsers
@@ -48,16 +48,26 @@ class JsonBody:
         raw: the bytes, content-encoding removed. They are kept, not copied.
     """
 
-    __slots__ = ("_close", "_dirty", "_error", "_head", "_members", "_raw")
+    __slots__ = ("_close", "_dirty", "_error", "_found", "_head", "_members", "_raw")
 
     def __init__(self, raw: bytes) -> None:
         self._raw: bytes | None = raw
         self._dirty = False
-        #: None until the first question; "" for an object.
+        #: The values by name, between the first question and the finding of the places.
+        self._found: dict[str, msgspec.Raw] | None = None
+        #: None until the places are found, or it is known that there are none; "" for an object.
         self._error: str | None = None
         self._members: list[_Member] = []
         self._head = b""
         self._close = b""
+
+    def copy(self) -> JsonBody:
+        """The same body, to be edited apart from this one. What is known of it need not be found again."""
+        twin = JsonBody(b"")
+        twin._raw, twin._dirty, twin._found, twin._error = self._raw, self._dirty, self._found, self._error
+        twin._members = [_Member(each.name, each.lead, each.value, each.tail) for each in self._members]
+        twin._head, twin._close = self._head, self._close
+        return twin
 
     # What it is
 
@@ -82,12 +92,12 @@ class JsonBody:
     @property
     def is_object(self) -> bool:
         """Whether the body is a JSON object. Its structure is checked; the texts in it (UTF-8) when they are read."""
-        return self._find() == ""
+        return self._look() is not None or self._find() == ""
 
     @property
     def error(self) -> str:
         """Why this is not a JSON object, for a person; "" if it is one. Never quotes the body."""
-        return self._find()
+        return "" if self._look() is not None else self._find()
 
     @property
     def duplicates(self) -> list[str]:
@@ -108,23 +118,23 @@ class JsonBody:
         return iter([member.name for member in self._members])
 
     def __contains__(self, name: str) -> bool:
-        return self._last(name) is not None
+        return self._value(name) is not None
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of one top-level field, parsed now and owned by the caller; `default` if it is absent or this is
         no object. Raises BadRequest if that value cannot be parsed."""
-        member = self._last(name)
-        if member is None:
+        value = self._value(name)
+        if value is None:
             return default
         try:
-            return loads(member.value)
+            return loads(value)
         except JsonError as problem:
             raise BadRequest(f"the body's field {name!r} cannot be read: {problem}") from None
 
     def get_raw(self, name: str) -> bytes | None:
         """The bytes of one top-level value exactly as they stand, or None."""
-        member = self._last(name)
-        return None if member is None else bytes(member.value)
+        value = self._value(name)
+        return None if value is None else bytes(value)
 
     def tree(self) -> dict[str, Any]:
         """The whole object, parsed; changing it changes nothing here until `replace_tree`. Raises BadRequest."""
@@ -185,20 +195,34 @@ class JsonBody:
 
     # Inside
 
+    def _look(self) -> dict[str, msgspec.Raw] | None:
+        """The values by name, as long as nobody needed their places; else None. None too for what has to be looked at
+        by `_find`."""
+        if self._error is None and self._found is None:
+            raw = self._raw or b""
+            try:
+                self._found = _members(memoryview(raw)[len(_BOM) :] if raw.startswith(_BOM) else raw)
+            except (RecursionError, msgspec.MsgspecError, UnicodeError):
+                self._find()
+        return self._found
+
     def _find(self) -> str:
         if self._error is None:
             self._error = self._index()
+            self._found = None
         return self._error
 
     def _require_object(self) -> None:
         if problem := self._find():
             raise BadRequest(f"the body cannot be edited: it is {problem}")
 
-    def _last(self, name: str) -> _Member | None:
-        self._find()
+    def _value(self, name: str) -> bytes | msgspec.Raw | None:
+        """The last value of that name."""
+        if (found := self._look()) is not None:
+            return found.get(name)
         for member in reversed(self._members):
             if member.name == name:
-                return member
+                return member.value
         return None
 
     def _changed(self) -> None:
@@ -226,7 +250,7 @@ class JsonBody:
         start = len(_BOM) if raw.startswith(_BOM) else 0
         text: bytes | memoryview = memoryview(raw)[start:] if start else raw
         try:
-            found = _members(text)
+            found = _members(text) if self._found is None else self._found
         except RecursionError:
             return "JSON nested too deeply"
         except (msgspec.MsgspecError, UnicodeError) as problem:

@@ -67,6 +67,7 @@ class Draft:
         target: path and query.
         headers: header fields; not changed, copied before the first edit.
         content: the body as on the wire, b"" for none, None for one that streams through and cannot be seen.
+        body: the same body, if it has been looked at before.
         dialect: the name of what the body speaks, or "" where nobody knows.
         dialects: where dialects are found.
         form: what is asked for: `generate` and `count_tokens` ask a model, `other` does not.
@@ -83,6 +84,7 @@ class Draft:
         "_dialects",
         "_edited",
         "_headers",
+        "_known",
         "_moved",
         "_path_model",
         "_request",
@@ -105,6 +107,7 @@ class Draft:
         target: bytes,
         headers: Headers,
         content: bytes | None,
+        body: JsonBody | None = None,
         dialect: str = "",
         dialects: Registry | None = None,
         form: Form = "other",
@@ -127,6 +130,7 @@ class Draft:
         self._copied = False
         self._content = content
         self._body: JsonBody | None = None
+        self._known = body if body is not None and body.raw is content else None
         self._edited = False
         self._moved = False
         self._segment = segment
@@ -170,7 +174,9 @@ class Draft:
     def body(self) -> JsonBody:
         """The body, content-encoding removed; an empty one if it streams through. Raises BadRequest where the
         encoding cannot be undone."""
-        if self._body is None:
+        if self._body is None and self._known is not None:
+            self._body = self._known.copy()
+        elif self._body is None:
             encoding = self._headers.text(b"content-encoding")
             content = self._content or b""
             self._body = JsonBody(decode(content, encoding, MAX_DECODED) if encoding and content else content)
