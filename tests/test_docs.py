@@ -104,7 +104,7 @@ def alternatives(words: list[str]) -> list[list[str]]:
 def parse(words: list[str]) -> None:
     """Parses a command line as `ccproxy` would and runs nothing. Raises click.UsageError."""
     command: click.Command = cli
-    context = click.Context(command, info_name="ccproxy")
+    context = click.Context(command, info_name="ccproxy", **cli.context_settings)
     while isinstance(command, click.Group):
         _, words, _ = command.make_parser(context).parse_args(list(words))
         if not words:
