@@ -142,6 +142,8 @@ class Gateway:
         except CCProxyError as error:
             note_failure(exchange, error)
             endable = await answer.fail(error, close=body is None or not body.complete)
+            # The traceback holds frames which hold the error: a cycle with the whole exchange in it.
+            error.__traceback__ = error.__context__ = error.__cause__ = None
         except (asyncio.CancelledError, ClientGone):
             exchange.outcome = "client_gone" if connection.lost else "failed"
             if not connection.lost:
@@ -279,11 +281,14 @@ class Gateway:
                 session=session,
                 story=exchange.story,
             )
+            exchange.timings.upstream_head = self._clock.mono()
+            chosen = next(each for each in plans if each.candidate is used)
         except CCProxyError:
             plan.apply()
             raise
-        exchange.timings.upstream_head = self._clock.mono()
-        chosen = next(each for each in plans if each.candidate is used)
+        finally:
+            for each in plans:
+                each.settle()
         chosen.apply()
         return chosen, response
 

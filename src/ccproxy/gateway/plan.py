@@ -117,6 +117,11 @@ class Plan:
             exchange.forwarded = self._forwarded
             exchange.credential = self._credential
 
+    def settle(self) -> None:
+        """Lets the candidate go, when there is nothing more to send. It refers back to its plan, and the two would keep
+        the bodies of the exchange until the garbage collector comes."""
+        del self.candidate
+
     def _make(self, credential: Credential | None, label: str) -> UpstreamRequest:
         """The request. Raises CCProxyError."""
         exchange, route, provider = self._exchange, self.route, self.provider

@@ -47,8 +47,7 @@ class HookContext:
         on_error: the hook's own choice.
     """
 
-    __slots__ = ("_answers", "_body", "_draft", "_exchange", "_headers", "_log", "_mark", "_result", "_state",
-                 "on_error", "services")  # fmt: skip
+    __slots__ = ("_answers", "_draft", "_exchange", "_log", "_mark", "_result", "_state", "on_error", "services")
 
     #: Whether reading is looked at as well (`ccproxy.testing.TrackingContext`).
     tracked = False
@@ -70,8 +69,6 @@ class HookContext:
         self._answers = answers
         self._state = state
         self._result = result
-        self._body: BodyView | None = None
-        self._headers: HeaderView | None = None
         self._log: _Log | None = None
         self._mark: Mark | None = draft.mark() if on_error == "skip" else None
 
@@ -129,16 +126,13 @@ class HookContext:
     def headers(self) -> HeaderView:
         """The header fields. Those of the connection, of ccproxy itself and, on the way to a provider that has a
         credential of its own, all that carry credentials are taken out behind the last hook."""
-        if self._headers is None:
-            self._headers = HeaderView(self._draft, self._touch, self.tracked)
-        return self._headers
+        # Made anew each time: one that was kept would make a cycle, in which whole exchanges wait to be collected.
+        return HeaderView(self._draft, self._touch, self.tracked)
 
     @property
     def body(self) -> BodyView:
         """The JSON body by path."""
-        if self._body is None:
-            self._body = BodyView(self._draft, self._touch, self.tracked)
-        return self._body
+        return BodyView(self._draft, self._touch, self.tracked)
 
     @property
     def request(self) -> Request:
