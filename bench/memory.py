@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from bench.world import Row, Sample, World, settled
 
 _MB = 1024 * 1024
 _IDLE_MB = 60
 _GROWTH_MB = 25
+#: Seconds until memory that was freed has been given back (`ccproxy.util.memory`).
+_REST = 6
 
 
 def memory(world: World) -> list[Row]:
@@ -17,6 +21,7 @@ def memory(world: World) -> list[Row]:
         world.client.send(server, size.memory_small, 16)
         world.client.send(server, size.memory_huge, 8, kind="huge")
         settled(server)
+        time.sleep(_REST)
         after = server.memory() / _MB
     relay = Sample((world.relay.memory() / _MB,))
     growth = after - idle

@@ -54,6 +54,7 @@ from ccproxy.util.address import parse_address
 from ccproxy.util.aio import TaskGroupKeeper
 from ccproxy.util.clock import SystemClock
 from ccproxy.util.fs import ensure_private_file
+from ccproxy.util.memory import Trimmer, find_trim
 from ccproxy.util.paths import config_dir, state_dir
 
 _log = logging.getLogger("ccproxy")
@@ -136,6 +137,9 @@ class Application:
             loop.add_signal_handler(signal.SIGHUP, self._watcher.trigger)
             self._tasks.spawn(self._watcher.run(), name="configuration watcher")
             self._tasks.spawn(self._look_at_credentials(), name="first look at the credentials")
+            if (trim := find_trim()) is not None:
+                trimmer = Trimmer(lambda: (self._gateway.total, self._gateway.active), trim)
+                self._tasks.spawn(trimmer.run(), name="giving memory back")
             if sys.platform == "linux":
                 await self._listen_for_launchers()
             if settings.interceptor.preload or _has_doors(settings):
