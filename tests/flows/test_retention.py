@@ -165,6 +165,13 @@ def test_what_another_program_left_is_swept(path: Path, connection: sqlite3.Conn
     assert connection.execute("SELECT count(*) FROM body").fetchone() == (0,)
 
 
+def test_sweeping_leaves_what_flows_have(path: Path, connection: sqlite3.Connection) -> None:
+    flows = [*turns(5), *(big(number) for number in range(100, 120))]
+    fill(connection, flows)
+    assert retention.sweep(connection) == 0
+    assert contents(path) == {flow.id: flow.request.body for flow in flows}
+
+
 def test_clearing_beside_a_writer_that_goes_on(path: Path, connection: sqlite3.Connection) -> None:
     fill(connection, (make_flow(n) for n in range(2_000)))
     cleared: list[int] = []

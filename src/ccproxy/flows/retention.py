@@ -24,7 +24,7 @@ _PAGES_PER_STEP = 512
 _BREATH = 0.005
 _DAY = 86_400.0
 _SWEEP = """
-DELETE FROM body WHERE NOT EXISTS (SELECT 1 FROM flow WHERE seq = body.id / 4)
+DELETE FROM body WHERE NOT EXISTS (SELECT 1 FROM flow WHERE seq = body.id / 8)
     AND NOT EXISTS (SELECT 1 FROM body AS other WHERE other.base = body.id)
 """
 
