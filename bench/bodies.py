@@ -76,7 +76,12 @@ def _template(kind: str) -> tuple[bytes, bytes]:
 
 @cache
 def _turns(count: int, turn_bytes: int) -> list[str]:
-    return [json.dumps({"role": "user", "content": text(turn_bytes, seed)}) for seed in range(count)]
+    half = turn_bytes // 2
+    said = [json.dumps({"role": "user", "content": text(turn_bytes, 0)})]
+    for seed in range(1, count):
+        answer, question = text(half, 2 * seed), text(turn_bytes - half, 2 * seed + 1)
+        said.append(f'{{"role": "assistant", "content": "{answer}"}},{{"role": "user", "content": "{question}"}}')
+    return said
 
 
 def body(kind: str, index: int) -> bytes:

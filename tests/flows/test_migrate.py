@@ -14,6 +14,7 @@ import zstandard
 from ccproxy.errors import StoreError
 from ccproxy.flows import retention, schema
 from ccproxy.flows.model import WebSocketMessage
+from ccproxy.flows.query import Query
 from ccproxy.flows.reader import Reader
 
 ROW = "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -168,3 +169,24 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
     assert connection.execute("PRAGMA user_version").fetchone() == (5,)
     assert connection.execute("SELECT count(*) FROM message").fetchone() == (1,)
     connection.close()
+
+
+def test_flows_of_version_6_get_their_status_and_the_rest_is_empty(path: Path) -> None:
+    connection = schema.open_for_writing(path, migrations=schema.MIGRATIONS[:6])
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(flow)")]
+    for seq in (1, 2):
+        facts: dict[str, Any] = dict.fromkeys(columns, "") | {"seq": seq, "id": f"id{seq}", "started": 1.7e9}
+        facts |= {"duration": 1.0, "client_port": 7, "streaming": 1, "losses": "[]", "story": "[]"}
+        facts |= {name: None for name in columns if name.endswith("_tokens") or name in {"ttfb", "cost"}}
+        facts |= {"hooks": None, "timings": '{"hooks":0.5}'}
+        connection.execute(f"INSERT INTO flow VALUES ({', '.join('?' * len(facts))})", list(facts.values()))
+    connection.execute("INSERT INTO wire (flow, request, response) VALUES (1, '{\"headers\":[]}', NULL)")
+    head = '{"headers":[],"status":429}'
+    connection.execute("INSERT INTO wire (flow, request, response) VALUES (2, '{\"headers\":[]}', ?)", (head,))
+    connection.close()
+    schema.open_for_writing(path).close()
+    with Reader(path) as reader:
+        first, second = reader.select()
+        assert (first.timings, first.tools, first.arrivals, first.response) == ({"hooks": 0.5}, [], [], None)
+        assert reader.select(Query(status="4xx")) == [second]
+        assert reader.search("anything") == []

@@ -82,6 +82,32 @@ async def test_an_exchange_becomes_a_flow(recorder: Recorder, store: MemoryStore
     assert flow.websocket is None
 
 
+async def test_when_the_pieces_of_a_stream_came(recorder: Recorder, store: MemoryStore, clock: FakeClock) -> None:
+    tape = recorder.open(make_exchange(clock, streaming=True))
+    for piece in (b"one", b"three", b"7"):
+        clock.advance(0.25)
+        tape.response_chunk(piece)
+    await tape.finish()
+    assert store.flows[0].arrivals == [(0, 0.25), (3, 0.5), (8, 0.75)]
+
+
+async def test_pieces_of_an_answer_that_is_no_stream_have_no_moments(
+    recorder: Recorder, store: MemoryStore, clock: FakeClock
+) -> None:
+    tape = recorder.open(make_exchange(clock))
+    tape.response_chunk(b"one")
+    await tape.finish()
+    assert store.flows[0].arrivals == []
+
+
+async def test_pieces_that_are_not_kept_have_no_moments(store: MemoryStore, clock: FakeClock) -> None:
+    tape = Recorder(store, FlowsConfig(max_body_bytes=4), clock).open(make_exchange(clock, streaming=True))
+    for _ in range(5):
+        tape.response_chunk(b"one")
+    await tape.finish()
+    assert [offset for offset, _ in store.flows[0].arrivals] == [0, 3]
+
+
 async def test_a_refused_exchange_has_no_route_no_answer_and_an_error(
     recorder: Recorder, store: MemoryStore, clock: FakeClock
 ) -> None:

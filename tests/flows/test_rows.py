@@ -84,6 +84,10 @@ flows = st.builds(
     story=st.lists(st.builds(Step, texts, texts, st.integers(0, 999), texts, texts, st.floats(0, 1e6)), max_size=2),
     timings=st.dictionaries(texts, moments, max_size=2),
     cost=st.none() | moments,
+    tools=lists,
+    arrivals=st.lists(
+        st.tuples(st.integers(0, 2**40), st.integers(0, 10**9).map(lambda units: units / 10_000)), max_size=5
+    ),
 )
 
 

@@ -21,6 +21,7 @@ def test_the_whole_shape() -> None:
     flow.losses = [Loss("messages[0].cache", "dropped", reason="no cache marks")]
     flow.hooks = [HookResult("inject", "inbound", 1, changed=["body.system"])]
     flow.timings = {"hooks": 0.25}
+    flow.tools = ["Bash"]
     assert flow_json(flow) == {
         "id": "000000000001",
         "type": "http",
@@ -84,6 +85,7 @@ def test_the_whole_shape() -> None:
                 }
             ],
             "timings": {"hooks": 0.25},
+            "tools": ["Bash"],
             "ttfb": 0.5,
             "duration": 1.5,
             "client": {"address": "127.0.0.1", "port": 50_000, "key": "laptop", "user_agent": "test/1.0"},

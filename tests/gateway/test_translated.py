@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rig import PATIENCE, Raw, Rig, rig
 
-from ccproxy.flows.prepare import read_usage
+from ccproxy.flows.prepare import read_bodies
 from ccproxy.gateway.config import GatewayConfig
 from ccproxy.testing import (
     Cut,
@@ -141,7 +141,7 @@ async def test_every_dialect_gets_the_answer_of_every_other(client: str, name: s
             assert ends_well(client, answer.body)
         assert words(client, events(answer.body) if stream else [json.loads(answer.body)]) == "Grüße aus der Ferne"
         flow = await r.flow()
-        read_usage(flow)
+        read_bodies(flow)
         assert (flow.outcome, flow.streaming) == ("complete", stream)
         assert flow.usage is not None
         assert (flow.usage.input, flow.usage.output, flow.answer_model) == (11, 7, "said-by")

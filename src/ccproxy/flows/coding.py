@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 MAX_DECODED = 64 * 1024 * 1024
@@ -80,6 +81,71 @@ def encode(data: bytes, content_encoding: str) -> bytes:
     return data
 
 
+def sizes(body: bytes, content_encoding: str, ends: Sequence[int], *, limit: int = MAX_DECODED) -> list[int] | None:
+    """How many bytes have come out of the body's content coding when so many have gone in: the size of what the first
+    `ends[0]`, `ends[1]`, ... bytes hold, at most about `limit`. None for several codings, or one that is unknown or broken.
+
+    Args:
+        ends: in ascending order.
+    """
+    names = codings(content_encoding)
+    if len(names) != 1 or names[0] not in _DECODERS:
+        return None
+    found: list[int] = []
+    feed = _feeder(names[0], body)
+    size = start = 0
+    for end in ends:
+        while start < end and size <= limit:
+            stop = min(end, start + _PIECE)
+            try:
+                size += feed(body[start:stop])
+            except _Unreadable:
+                return None
+            start = stop
+        found.append(size)
+    return found
+
+
+def _feeder(name: str, body: bytes) -> Callable[[bytes], int]:
+    """Takes a body piece by piece and tells for each how many bytes came out."""
+    match name:
+        case "br":
+            import brotli
+
+            machine = brotli.Decompressor()
+            failures: type[Exception] = brotli.error
+
+            def process(data: bytes) -> bytes:
+                out = bytearray(machine.process(data, output_buffer_limit=_CHUNK))
+                while not machine.can_accept_more_data() and len(out) <= MAX_DECODED:
+                    out += machine.process(b"", output_buffer_limit=_CHUNK)
+                return bytes(out)
+        case "zstd":
+            import zstandard
+
+            unpacker = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
+            failures = zstandard.ZstdError
+
+            def process(data: bytes) -> bytes:
+                return unpacker.decompress(data)
+        case _:
+            bare = name == "deflate" and _is_bare(body)
+            wbits = -zlib.MAX_WBITS if bare else zlib.MAX_WBITS if name == "deflate" else zlib.MAX_WBITS | 16
+            inflater = zlib.decompressobj(wbits)
+            failures = zlib.error
+
+            def process(data: bytes) -> bytes:
+                return inflater.decompress(data)
+
+    def feed(data: bytes) -> int:
+        try:
+            return len(process(data))
+        except failures as error:
+            raise _Unreadable from error
+
+    return feed
+
+
 # Each decoder appends to `out` until the data end or `out` is longer than the limit, and returns whether the data ended
 # properly within it.
 
@@ -111,8 +177,11 @@ def _gzip(body: bytes, out: bytearray, limit: int) -> bool:
 
 def _deflate(body: bytes, out: bytearray, limit: int) -> bool:
     # RFC 9110 means the zlib format; some servers send the bare stream.
-    bare = body[0] & 0x0F != 8 or int.from_bytes(body[:2]) % 31 != 0
-    return _zlib(body, out, limit, -zlib.MAX_WBITS if bare else zlib.MAX_WBITS)
+    return _zlib(body, out, limit, -zlib.MAX_WBITS if _is_bare(body) else zlib.MAX_WBITS)
+
+
+def _is_bare(body: bytes) -> bool:
+    return body[0] & 0x0F != 8 or int.from_bytes(body[:2]) % 31 != 0
 
 
 def _brotli(body: bytes, out: bytearray, limit: int) -> bool:

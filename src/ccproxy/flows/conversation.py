@@ -78,7 +78,7 @@ class Conversation:
     kind: str = ""
 
 
-class _Body(msgspec.Struct):
+class RequestBody(msgspec.Struct):
     """The members of a request that matter, in the four dialects and in Code Assist's envelope."""
 
     messages: msgspec.Raw = msgspec.Raw()
@@ -95,27 +95,27 @@ class _Body(msgspec.Struct):
     max_tokens: msgspec.Raw = msgspec.Raw()
 
 
-_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_body = msgspec.json.Decoder(RequestBody).decode
 _decode_any = msgspec.json.Decoder().decode
 _GARBAGE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
-def identify(operation: str, headers: Iterable[tuple[str, str]], body: bytes, *, client: str = "") -> Conversation:
+def identify(
+    operation: str, headers: Iterable[tuple[str, str]], body: bytes | RequestBody, *, client: str = ""
+) -> Conversation:
     """The place of a request.
 
     Args:
         operation: what it asks for, as in `Flow.operation`.
         headers: its header fields.
-        body: its body without content coding, whole or cut.
+        body: its body without content coding, whole or cut, or what `parse` read of that.
         client: what else tells clients apart that name no session: address, name of the key.
     """
     named = {name: value for key, value in headers if (name := key.lower()) in _USED_HEADERS}
     counts = "count" in operation
     if operation not in _GENERATES and not counts:
         return Conversation(session=_first(named, _SESSION_HEADERS))
-    document = _document(body)
-    if document.request:
-        document = _document(bytes(document.request), document)
+    document = parse(body) if isinstance(body, bytes) else body
     messages = document.messages or document.input or document.contents
     text = _first_text(messages)
     own = _first(named, _SESSION_HEADERS) or _named_in(document)
@@ -144,7 +144,9 @@ def _parent(named: dict[str, str], own: str) -> tuple[str, str]:
     return "", ""
 
 
-def _kind(named: dict[str, str], document: _Body, messages: msgspec.Raw, text: str, *, parent: str, own: str) -> str:
+def _kind(
+    named: dict[str, str], document: RequestBody, messages: msgspec.Raw, text: str, *, parent: str, own: str
+) -> str:
     said = _first(named, _CLASS_HEADERS).lower()
     if said in {"main", "subagent", "compaction"}:
         return said
@@ -180,7 +182,7 @@ def _first(named: dict[str, str], names: Iterable[str]) -> str:
     return next((named[name][:_LONGEST_ID] for name in names if named.get(name)), "")
 
 
-def _named_in(document: _Body) -> str:
+def _named_in(document: RequestBody) -> str:
     """The session that the body names."""
     metadata = _value(document.metadata)
     user = metadata.get("user_id") if isinstance(metadata, dict) else None
@@ -204,11 +206,17 @@ def _named_in(document: _Body) -> str:
     return key[:_LONGEST_ID] if isinstance(key, str) and _UUID.fullmatch(key) else ""
 
 
-def _document(data: bytes, otherwise: _Body | None = None) -> _Body:
+def parse(body: bytes) -> RequestBody:
+    """The members that matter of a request's body without content coding; those of what is inside an envelope. Empty if
+    it is no JSON object."""
     try:
-        return _decode_body(data)
+        document = _decode_body(body)
     except _GARBAGE:
-        return otherwise or _Body()
+        return RequestBody()
+    try:
+        return _decode_body(document.request) if document.request else document
+    except _GARBAGE:
+        return document
 
 
 def _value(raw: msgspec.Raw | bytes) -> Any:

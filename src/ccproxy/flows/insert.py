@@ -8,18 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ccproxy.flows import rows, schema
+from ccproxy.flows import rows, schema, search
 from ccproxy.flows.bodies import Packed, Packer
 from ccproxy.flows.model import Flow
-from ccproxy.flows.prepare import read_bodies
+from ccproxy.flows.prepare import Spoken, read_bodies
 from ccproxy.flows.rows import SMALL_BODY, Written
 
 _log = logging.getLogger(__name__)
 
 #: What stands in `wire` in place of a forwarded body that is the client's.
 _SAME = "request"
+_INSERT_SAID = "INSERT INTO said (flow, prompt, answer)"
 
-_Ready = tuple[Flow, Written, list[Packed | bytes | str | None]]
+_Bodies = list[Packed | bytes | str | None]
+_Ready = tuple[Flow, Written, _Bodies, Spoken]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,11 @@ def store(
     impossible: set[str] = set()
     ready: list[_Ready] = []
     for flow, written in flows:
-        if (bodies := _pack(packer, flow, written)) is None:
+        if (made := _pack(packer, flow, written)) is None:
             impossible.add(flow.id)
         else:
-            ready.append((flow, written, bodies))
-    ids = {flow.id for flow, _, _ in ready}
+            ready.append((flow, written, *made))
+    ids = {flow.id for flow, *_ in ready}
     try:
         if len(ids) < len(ready):
             raise sqlite3.IntegrityError
@@ -74,7 +76,7 @@ def _store_new(
     """The same, knowing that some ids are taken."""
     with schema.transaction(connection):
         check()
-        known = _known_ids(connection, [flow.id for flow, _, _ in ready])
+        known = _known_ids(connection, [flow.id for flow, *_ in ready])
         stored: set[str] = set()
         chosen: list[_Ready] = []
         for one in ready:
@@ -88,10 +90,10 @@ def _store_new(
     return Outcome(stored, known, impossible)
 
 
-def _pack(packer: Packer, flow: Flow, written: Written) -> list[Packed | bytes | str | None] | None:
+def _pack(packer: Packer, flow: Flow, written: Written) -> tuple[_Bodies, Spoken] | None:
     """All about a flow that can be done before the transaction; None if the flow cannot be stored."""
     try:
-        read_bodies(flow)
+        spoken = read_bodies(flow)
         content, other, *rest = written.bodies
         crc, _, *checksums = written.checksums
         client = packer.pack(content, rows.REQUEST, crc=crc) if len(content) > SMALL_BODY else None
@@ -103,14 +105,12 @@ def _pack(packer: Packer, flow: Flow, written: Written) -> list[Packed | bytes |
                 forwarded = packer.pack_changed(whole, other, client)
             else:
                 forwarded = packer.pack(whole, rows.FORWARDED, client)
-        return [
-            client if client is not None else content or None,
-            forwarded,
-            *(
-                packer.pack_alone(body, crc=known) if len(body) > SMALL_BODY else body or None
-                for body, known in zip(rest, checksums, strict=True)
-            ),
-        ]
+        bodies: _Bodies = [client if client is not None else content or None, forwarded]
+        bodies += (
+            packer.pack_alone(body, crc=known) if len(body) > SMALL_BODY else body or None
+            for body, known in zip(rest, checksums, strict=True)
+        )
+        return bodies, spoken
     except Exception:  # noqa: BLE001 - logged; the boundary of the background thread
         _log.exception("flow %s cannot be stored", flow.id)
         return None
@@ -127,7 +127,8 @@ def _insert(connection: sqlite3.Connection, packer: Packer, chosen: Sequence[_Re
     packed: list[Packed] = []
     flow_rows: list[Sequence[Any]] = []
     wire_rows: list[Sequence[Any]] = []
-    for seq, (flow, written, bodies) in enumerate(chosen, first):
+    said_rows: list[Sequence[Any]] = []
+    for seq, (flow, written, bodies, spoken) in enumerate(chosen, first):
         kept: list[bytes | str | int | None] = []
         for role, body in enumerate(bodies):
             if isinstance(body, Packed):
@@ -137,8 +138,11 @@ def _insert(connection: sqlite3.Connection, packer: Packer, chosen: Sequence[_Re
             else:
                 kept.append(body)
         flow_rows.append((seq, *written.facts, *rows.derived(flow)))
-        wire_rows.append((seq, *written.heads, *kept))
+        wire_rows.append((seq, *written.heads, *kept, written.arrivals or None))
+        if spoken.prompt or spoken.answer:
+            said_rows.append((seq, search.indexed(spoken.prompt), search.indexed(spoken.answer)))
     rows.insert(connection, rows.INSERT_FLOWS, flow_rows)
     rows.insert(connection, rows.INSERT_WIRES, wire_rows)
+    rows.insert(connection, _INSERT_SAID, said_rows)
     if packed:
         packer.store(connection, packed)

@@ -31,7 +31,7 @@ from ccproxy.flows.model import Flow
 from ccproxy.flows.rows import Written
 from ccproxy.util.fs import private_dir
 
-MAGIC = b"ccproxy flows 5\n"
+MAGIC = b"ccproxy flows 6\n"
 _HEAD = struct.Struct("<III")
 #: Length and checksum, which do not count themselves.
 _FRAME = 8
@@ -43,7 +43,7 @@ _MOST_PIECES = 1024
 
 _Heads = tuple[str | None, ...]
 _Numbers = tuple[int, ...]
-_First = tuple[list[Any], list[Any], _Heads, int, _Numbers, _Numbers]
+_First = tuple[list[Any], list[Any], _Heads, int, _Numbers, _Numbers, bytes]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_First).decode
@@ -162,7 +162,8 @@ def encode(flow: Flow, written: Written) -> list[bytes]:
     """A flow as a record, in pieces. Raises TypeError or ValueError for one that cannot be written down."""
     bodies = written.bodies
     sizes = [len(body) for body in bodies]
-    first = _encode((written.facts, rows.derived(flow), written.heads, written.form, sizes, written.checksums))
+    derived, arrived = rows.derived(flow), written.arrivals
+    first = _encode((written.facts, derived, written.heads, written.form, sizes, written.checksums, arrived))
     length = _HEAD.size - _FRAME + len(first) + sum(sizes)
     return [_HEAD.pack(length, zlib.crc32(first), len(first)), first, *filter(None, bodies)]
 
@@ -179,7 +180,7 @@ def records(data: bytes) -> Iterator[tuple[Flow, Written]]:
         if zlib.crc32(first) != checksum:
             return
         try:
-            facts, derived, heads, form, sizes, checksums = _decode(first)
+            facts, derived, heads, form, sizes, checksums, arrived = _decode(first)
         except msgspec.MsgspecError:
             return
         start += size
@@ -189,7 +190,7 @@ def records(data: bytes) -> Iterator[tuple[Flow, Written]]:
             start += size
         if start != position or tuple(map(zlib.crc32, bodies)) != checksums:
             return
-        written = Written(facts, heads, bodies, checksums, form)
+        written = Written(facts, heads, bodies, checksums, arrived, form)
         yield rows.read_written(written, derived), written
 
 

@@ -127,7 +127,11 @@ class Flow(Struct):
         upstream_dialect: what `forwarded` and `response` are in, where that is not the client's dialect.
         story: the tries, where the exchange took more than one.
         losses: what a conversion could not carry over, in either direction; `hooks`: what the hooks did.
-        timings: further moments by name, in seconds since `started`.
+        timings: further moments by name, in seconds since `started`. Of a streamed answer `ttft`, when the first piece of
+            content was there (text, thinking or tool call), and `last`, when the last one was; see `answer`.
+        arrivals: when the pieces of a streamed answer came, as the provider sent them: where in the body of `response`
+            a piece begins (bytes) and seconds since `started`; see `arrivals`. Empty in a summary.
+        tools: the names of the tools that the answer calls, each once.
         cost: US dollars, or None if it is not known.
         shared: how many bytes at its beginning and at its end the forwarded body is known to have in common with the
             client's. Not stored.
@@ -173,4 +177,6 @@ class Flow(Struct):
     hooks: list[HookResult] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     cost: float | None = None
+    tools: list[str] = field(default_factory=list)
+    arrivals: list[tuple[int, float]] = field(default_factory=list)
     shared: tuple[int, int] | None = None

@@ -4,8 +4,11 @@ them, in the writer's thread."""
 
 from __future__ import annotations
 
-from ccproxy.flows import coding, conversation, usage
+from typing import NamedTuple
+
+from ccproxy.flows import answer, arrivals, coding, conversation, usage
 from ccproxy.flows.model import Flow, Message
+from ccproxy.flows.prompt import MOST_TEXT, new_text
 from ccproxy.flows.redact import Scrubber, clean_coded_body, is_oauth
 
 #: What of one body is searched where nothing must wait: more goes to a thread. Bytes before and after decompression.
@@ -37,7 +40,7 @@ def clean(flow: Flow, scrubber: Scrubber, *, small: bool = False) -> bool:
     if not messages:
         return True
     oauth = is_oauth(flow.request.target)
-    for message, answer in messages:
+    for message, is_answer in messages:
         if small and len(message.body) > SMALL_CODED:
             return False
         cleaned = clean_coded_body(
@@ -45,7 +48,7 @@ def clean(flow: Flow, scrubber: Scrubber, *, small: bool = False) -> bool:
             message.header("content-encoding"),
             scrubber,
             oauth=oauth,
-            answer=answer,
+            answer=is_answer,
             truncated=message.truncated,
             limit=SMALL_DECODED if small else coding.MAX_DECODED,
             whole=small,
@@ -64,39 +67,85 @@ def _coded(message: Message) -> bool:
     return bool(message.body and (encoding := message.header("content-encoding")) and coding.codings(encoding))
 
 
-def read_bodies(flow: Flow) -> None:
-    """Fills in what the bodies tell: tokens and model, and the conversation, as far as it is not known."""
-    read_usage(flow)
+class Spoken(NamedTuple):
+    """What is said in an exchange: the new words of the request, and those of the answer. Valid Unicode."""
+
+    prompt: str
+    answer: str
+
+
+def read_bodies(flow: Flow) -> Spoken:
+    """Fills in what the bodies tell: tokens and model, tools, moments of the stream, and the conversation, as far as it is
+    not known. Returns what there is to search for."""
+    # What depends on tokens and model, such as the cost, belongs after this.
+    answered = _read_answer(flow)
+    asked = _read_request(flow)
+    return Spoken(_clean(asked), _clean(answered))
+
+
+def _read_request(flow: Flow) -> str:
+    """The conversation, and the new words."""
+    websocket = flow.websocket
+    if websocket is not None:
+        sent = (message.body for message in websocket.messages if message.from_client and message.text)
+        asked = "\n".join(filter(None, (new_text(conversation.parse(body)) for body in sent)))[:MOST_TEXT]
+    else:
+        asked = ""
+    if flow.kind and websocket is not None:
+        return asked
+    request = conversation.parse(_decoded(flow.request))
     if not flow.kind:
-        _read_conversation(flow)
+        _identify(flow, request)
+    if flow.kind == "count_tokens" or websocket is not None:
+        return asked  # a count is followed by the request itself
+    return new_text(request)
 
 
-def _read_conversation(flow: Flow) -> None:
-    request = flow.request
-    body = request.body
-    if encoding := request.header("content-encoding"):
-        decoded = coding.decode(body, encoding)
-        body = decoded.data if decoded is not None else b""
-    found = conversation.identify(
-        flow.operation, request.headers, body, client=f"{flow.client_address} {flow.client_key}"
-    )
+def _identify(flow: Flow, body: conversation.RequestBody) -> None:
+    client = f"{flow.client_address} {flow.client_key}"
+    found = conversation.identify(flow.operation, flow.request.headers, body, client=client)
     flow.session = flow.session or found.session
     flow.conversation = flow.conversation or found.conversation
     flow.parent = flow.parent or found.parent
     flow.kind = found.kind
 
 
-def read_usage(flow: Flow) -> None:
-    """Fills in what the answer says about tokens and model."""
+def _read_answer(flow: Flow) -> str:
+    """Tokens, model, tools, the moments of a stream; and the words."""
     dialect = flow.upstream_dialect or flow.dialect
+    response = flow.response
     if flow.websocket is not None:
-        answers = (message.body for message in flow.websocket.messages if not message.from_client and message.text)
+        answers = [message.body for message in flow.websocket.messages if not message.from_client and message.text]
         found, model = usage.read_messages(answers, dialect)
-    elif flow.response is not None and flow.response.body:
-        found, model = usage.read_coded(flow.response.body, flow.response.header("content-encoding"), dialect)
+        said = answer.read_messages(answers)
+    elif response is not None and response.body:
+        body = _decoded(response)
+        found, model = usage.read(body, dialect)
+        said = answer.read(body) if response.status < 400 else answer.Said()
+        if said.first >= 0 and flow.arrivals:
+            arrived = arrivals.decoded(flow.arrivals, response.body, response.header("content-encoding"))
+            for name, end in (("ttft", said.first), ("last", said.last)):
+                if (moment := arrivals.at(arrived, end - 1)) is not None:
+                    flow.timings[name] = moment
     else:
-        return
+        return ""
     if found is not None:
         flow.usage = found
     if model:
         flow.answer_model = model
+    flow.tools = said.tools
+    return said.text
+
+
+def _decoded(message: Message) -> bytes:
+    """The body without its content coding, as far as it can be read."""
+    encoding = message.header("content-encoding")
+    if not encoding:
+        return message.body
+    decoded = coding.decode(message.body, encoding)
+    return b"" if decoded is None else decoded.data
+
+
+def _clean(text: str) -> str:
+    """Without what SQLite cannot keep or search past."""
+    return (text if text.isascii() else text.encode("utf-8", "replace").decode()).replace("\0", " ")

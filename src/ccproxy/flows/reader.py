@@ -4,6 +4,7 @@ bringing in first what a proxy that was killed left in its journal."""
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,18 +14,34 @@ from typing import Any, Self
 import msgspec
 
 from ccproxy.errors import StoreError
-from ccproxy.flows import bodies, rows, schema
+from ccproxy.flows import bodies, rows, schema, search
 from ccproxy.flows.model import Flow
+from ccproxy.flows.query import Facets, Query, conditions
 from ccproxy.flows.recovery import recover
 from ccproxy.flows.rows import BODY_COLUMNS, FLOW_COLUMNS, FORWARDED, HEAD_COLUMNS, REQUEST
+from ccproxy.flows.search import Hit
 
 _COLUMNS = f"{FLOW_COLUMNS}, {HEAD_COLUMNS}"
 _FROM = "FROM flow LEFT JOIN wire ON wire.flow = flow.seq"
 _SELECT = f"SELECT seq, {_COLUMNS} {_FROM}"
-_SELECT_WHOLE = f"SELECT seq, {_COLUMNS}, {BODY_COLUMNS} {_FROM}"
+_SELECT_WHOLE = f"SELECT seq, {_COLUMNS}, {BODY_COLUMNS}, arrivals {_FROM}"
 _FACTS = 1 + len(rows.FACTS.split(","))
 _DERIVED = _FACTS + len(rows.DERIVED.split(","))
 _HEADS = _DERIVED + len(rows.ROLES)
+_EVERY = Query()
+_MOST_SESSIONS = 200
+_SESSIONS = f"""
+SELECT session, count(*), max(seq) AS newest FROM flow WHERE session != ''
+GROUP BY session ORDER BY newest DESC LIMIT {_MOST_SESSIONS}
+"""  # noqa: S608
+_SNIPPETS = ", ".join(f"snippet(said_index, {n}, '{search.BEGIN}', '{search.END}', '…', 24)" for n in (0, 1))
+#: The newest are chosen first: a snippet costs more than a match.
+_SEARCH = f"""
+SELECT flow.id, flow.seq, {_SNIPPETS} FROM said_index JOIN flow ON flow.seq = said_index.rowid
+WHERE said_index MATCH ? ORDER BY said_index.rowid DESC LIMIT ?
+"""  # noqa: S608
+
+_decode_names = msgspec.json.Decoder(list[str]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +106,70 @@ class Reader:
             finally:
                 connection.execute("ROLLBACK")
 
+    def select(self, query: Query = _EVERY, *, before: int | None = None, limit: int = 0) -> list[Flow]:
+        """The flows that meet `query`, without their bodies, the newest last.
+
+        Args:
+            before: only flows with a smaller `seq`: the next page, towards older ones.
+            limit: only so many of the newest; 0 for all.
+
+        Raises CommandError for a query that makes no sense.
+        """
+        condition, values = conditions(query)
+        if before is not None:
+            condition, values = f"{condition} AND seq < ?", [*values, before]
+        # The flows are chosen before anything is read of them but what the conditions are about.
+        chosen = f"SELECT seq FROM flow WHERE {condition} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+        sql = f"{_SELECT} WHERE seq IN ({chosen}) ORDER BY seq"
+        if self._connection is None:
+            return []
+        with self._errors():
+            return [self._flow(row, None) for row in self._connection.execute(sql, (*values, limit or -1))]
+
+    def matching(self, query: Query) -> int:
+        """How many flows meet `query`. Raises CommandError for one that makes no sense."""
+        condition, values = conditions(query)
+        if self._connection is None:
+            return 0
+        with self._errors():
+            sql = f"SELECT count(*) FROM flow WHERE {condition}"  # noqa: S608
+            return int(self._connection.execute(sql, values).fetchone()[0])
+
+    def facets(self) -> Facets:
+        """What flows there are."""
+        connection = self._connection
+        if connection is None:
+            return Facets()
+        with self._errors():
+            counted = {name: _counted(connection, name) for name in ("model", "provider", "dialect", "kind", "status")}
+            tools: Counter[str] = Counter()
+            for names, count in _counted(connection, "tools"):
+                tools.update(dict.fromkeys(_decode_names(names), count))
+            sessions = connection.execute(_SESSIONS).fetchall()
+        return Facets(
+            models=counted["model"],
+            providers=counted["provider"],
+            dialects=counted["dialect"],
+            kinds=counted["kind"],
+            statuses=tuple((str(status), count) for status, count in counted["status"]),
+            tools=tuple(tools.most_common()),
+            sessions=tuple((session, count) for session, count, _ in sessions),
+        )
+
+    def search(self, text: str, limit: int = 50) -> list[Hit]:
+        """The flows in whose prompt or answer all words and quoted phrases of `text` are, the newest last.
+
+        Args:
+            text: as a person types it; nothing in it is wrong.
+            limit: only so many of the newest; 0 for all.
+        """
+        expression = search.expression(text)
+        if self._connection is None or expression is None:
+            return []
+        with self._errors():
+            found = self._connection.execute(_SEARCH, (expression, limit or -1)).fetchall()
+        return [search.hit(*row) for row in reversed(found)]
+
     def find(self, prefix: str, limit: int = 2) -> list[str]:
         """The ids that begin with `prefix`, at most `limit` of them."""
         if self._connection is None:
@@ -118,7 +199,7 @@ class Reader:
             connection.execute("BEGIN")
             try:
                 row = connection.execute(f"{_SELECT_WHOLE} WHERE id = ?", (flow_id,)).fetchone()
-                return None if row is None else self._flow(row, _bodies(connection, row[_HEADS:]))
+                return None if row is None else self._flow(row, _bodies(connection, row[_HEADS:-1]))
             finally:
                 connection.execute("ROLLBACK")
 
@@ -145,7 +226,8 @@ class Reader:
 
     def _flow(self, row: Sequence[Any], contents: list[bytes] | None) -> Flow:
         try:
-            return rows.read(row[1:_FACTS], row[_FACTS:_DERIVED], row[_DERIVED:_HEADS], contents, seq=row[0])
+            arrived = row[-1] if contents is not None else None
+            return rows.read(row[1:_FACTS], row[_FACTS:_DERIVED], row[_DERIVED:_HEADS], contents, row[0], arrived)
         except (msgspec.MsgspecError, TypeError) as error:
             raise StoreError(f"the flow store {self._path} is damaged: flow {row[0]}: {error}") from error
 
@@ -171,6 +253,15 @@ def _bodies(connection: sqlite3.Connection, kept: Sequence[bytes | int | str | N
             case _:
                 contents.append(b"")
     return contents
+
+
+def _counted(connection: sqlite3.Connection, column: str) -> tuple[tuple[Any, int], ...]:
+    """The values of a column of `flow` that has an index, and how many flows have them, the most frequent first."""
+    sql = (
+        f"SELECT {column}, count(*) AS count FROM flow WHERE {column} IS NOT NULL GROUP BY {column} "  # noqa: S608
+        f"ORDER BY count DESC, {column}"
+    )
+    return tuple((value, count) for value, count in connection.execute(sql) if value != "")
 
 
 def _first(connection: sqlite3.Connection, limit: int) -> int:

@@ -18,6 +18,7 @@ from ccproxy.exchange.exchange import Exchange, ResponseHead, Step, Timings
 from ccproxy.exchange.hooks import HookResult
 from ccproxy.exchange.http import Snapshot
 from ccproxy.flows import delta
+from ccproxy.flows.arrivals import Arrivals, note
 from ccproxy.flows.config import FlowsConfig
 from ccproxy.flows.model import Flow, RequestRecord, ResponseRecord, WebSocketMessage, WebSocketRecord
 from ccproxy.flows.redact import HeaderRedactor, Scrubber, clean_body, clean_target, clean_text, is_oauth
@@ -82,7 +83,18 @@ class _Reel:
 class Tape:
     """Records one exchange; made by `Recorder.open`. Every tape must be finished, however the exchange ends."""
 
-    __slots__ = ("_answer", "_exchange", "_finished", "_messages", "_recorder", "_request", "_response", "_websocket")
+    __slots__ = (
+        "_answer",
+        "_arrivals",
+        "_exchange",
+        "_finished",
+        "_messages",
+        "_mono",
+        "_recorder",
+        "_request",
+        "_response",
+        "_websocket",
+    )
 
     def __init__(self, recorder: Recorder, exchange: Exchange) -> None:
         self._recorder = recorder
@@ -92,6 +104,8 @@ class Tape:
         self._answer: _Reel | None = None
         self._websocket: _Reel | None = None
         self._messages = WebSocketRecord()
+        self._arrivals: Arrivals = []
+        self._mono = recorder.mono
         self._finished = False
 
     def request_chunk(self, data: bytes) -> None:
@@ -99,8 +113,11 @@ class Tape:
         self._request.add(data)
 
     def response_chunk(self, data: bytes) -> None:
-        """A piece of the answer's body, as received."""
-        self._response.add(data)
+        """A piece of the answer's body, as received now."""
+        reel = self._response
+        if not reel.truncated:
+            note(self._arrivals, reel.size, self._mono())
+        reel.add(data)
 
     def answer_chunk(self, data: bytes) -> None:
         """A piece of the body that the client gets, where the upstream's is converted."""
@@ -135,7 +152,13 @@ class Tape:
     def flow(self, scrubber: Scrubber) -> Flow:
         """For the recorder: the flow that this exchange is."""
         return self._recorder.flow(
-            self._exchange, self._request, self._response, self._answer, self._take_messages(), scrubber
+            self._exchange,
+            self._request,
+            self._response,
+            self._answer,
+            self._take_messages(),
+            self._arrivals,
+            scrubber,
         )
 
     @property
@@ -204,6 +227,7 @@ class Recorder:
         self.store = store
         self.config = config
         self._clock = clock
+        self.mono = clock.mono
         self._account = _Account(max_held_bytes)
         self._headers = HeaderRedactor()
         self._scrubbers: dict[frozenset[str], Scrubber] = {}
@@ -280,6 +304,7 @@ class Recorder:
         response_reel: _Reel,
         answer_reel: _Reel | None,
         websocket: WebSocketRecord | None,
+        arrivals: Arrivals,
         scrubber: Scrubber,
     ) -> Flow:
         """For tapes: the flow that an exchange is."""
@@ -343,6 +368,9 @@ class Recorder:
             process=scrubber.text(client.process[:_MAX_TEXT]),
             session=scrubber.text(exchange.session[:_MAX_NAME]),
             hooks=[_clean_hook(hook, scrubber) for hook in exchange.hooks],
+            arrivals=[(offset, max(0.0, moment - timings.begin)) for offset, moment in arrivals]
+            if exchange.streaming and response is not None
+            else [],
             shared=shared,
         )
         if scrubber:

@@ -18,7 +18,7 @@ import msgspec
 
 from ccproxy.exchange.exchange import Step
 from ccproxy.exchange.hooks import HookResult
-from ccproxy.flows import delta
+from ccproxy.flows import arrivals, delta
 from ccproxy.flows.model import (
     Flow,
     Message,
@@ -34,12 +34,12 @@ from ccproxy.lightllm.ir.losses import Loss
 FACTS = (
     "id, started, duration, ttfb, door, client_address, client_port, client_key, user_agent, dialect, operation, model, "
     "provider, action, reason, credential, streaming, outcome, error_kind, error, upstream_dialect, losses, story, "
-    "run, process, hooks, timings"
+    "run, process, hooks"
 )
 #: Columns of `flow` that the writer fills in.
 DERIVED = (
-    "answer_model, session, conversation, parent, kind, cost, input_tokens, output_tokens, cache_read_tokens, "
-    "cache_write_tokens, reasoning_tokens"
+    "answer_model, session, conversation, parent, kind, cost, timings, tools, status, input_tokens, output_tokens, "
+    "cache_read_tokens, cache_write_tokens, reasoning_tokens"
 )
 FLOW_COLUMNS = f"{FACTS}, {DERIVED}"
 #: The messages of a flow. Each has a column for its head and one for its body, in this order.
@@ -47,7 +47,7 @@ ROLES = ("request", "forwarded", "response", "answer", "websocket")
 HEAD_COLUMNS = ", ".join(ROLES)
 BODY_COLUMNS = ", ".join(f"{role}_body" for role in ROLES)
 INSERT_FLOWS = f"INSERT INTO flow (seq, {FLOW_COLUMNS})"
-INSERT_WIRES = f"INSERT INTO wire (flow, {HEAD_COLUMNS}, {BODY_COLUMNS})"
+INSERT_WIRES = f"INSERT INTO wire (flow, {HEAD_COLUMNS}, {BODY_COLUMNS}, arrivals)"
 
 REQUEST, FORWARDED, RESPONSE, ANSWER, WEBSOCKET = range(5)
 #: The id of a body in table `body` is `seq` of its flow times this, and its place in ROLES.
@@ -68,12 +68,14 @@ _decode_losses = msgspec.json.Decoder(list[Loss]).decode
 _decode_story = msgspec.json.Decoder(list[Step]).decode
 _decode_hooks = msgspec.json.Decoder(list[HookResult]).decode
 _decode_timings = msgspec.json.Decoder(dict[str, float]).decode
+_decode_tools = msgspec.json.Decoder(list[str]).decode
 _decode_request = msgspec.json.Decoder(RequestRecord).decode
 _decode_response = msgspec.json.Decoder(ResponseRecord).decode
 _decode_websocket = msgspec.json.Decoder(WebSocketRecord).decode
 _decode_messages = msgspec.msgpack.Decoder(list[tuple[bool, bool, bytes, int, float]]).decode
 
 Values = Sequence[Any]
+_NO_USAGE = Usage()
 
 
 class Written(NamedTuple):
@@ -84,6 +86,7 @@ class Written(NamedTuple):
         heads: the JSON of each message's head, in the order of ROLES; None where there is no such message.
         bodies: the body of each message.
         checksums: CRC-32 of each of `bodies`.
+        arrivals: when the pieces of the answer came, as `arrivals.encode` packs it.
         form: how the forwarded request's body is given: OWN; SAME, then it is empty here; or CHANGED, then it is the
             delta.
     """
@@ -92,6 +95,7 @@ class Written(NamedTuple):
     heads: Sequence[str | None]
     bodies: Sequence[bytes]
     checksums: Sequence[int]
+    arrivals: bytes
     form: int
 
 
@@ -120,7 +124,8 @@ def write(flow: Flow) -> Written:
         messages, websocket_head = _websocket_head(websocket)
     bodies = content, other, response_body, answer_body, messages
     heads = head, forwarded_head, response_head, answer_head, websocket_head
-    return Written(facts(flow), heads, bodies, [zlib.crc32(body) for body in bodies], form)
+    checksums = [zlib.crc32(body) for body in bodies]
+    return Written(facts(flow), heads, bodies, checksums, arrivals.encode(flow.arrivals), form)
 
 
 def facts(flow: Flow) -> Values:
@@ -152,25 +157,37 @@ def facts(flow: Flow) -> Values:
         flow.run,
         flow.process,
         _encode_json(flow.hooks).decode() if flow.hooks else None,
-        _encode_json(flow.timings).decode() if flow.timings else None,
     )
 
 
 def derived(flow: Flow) -> Values:
     """The values of DERIVED."""
-    usage = flow.usage
-    if usage is None:
-        return flow.answer_model, flow.session, flow.conversation, flow.parent, flow.kind, flow.cost, *([None] * 5)
+    usage = flow.usage or _NO_USAGE
     return (
-        *(flow.answer_model, flow.session, flow.conversation, flow.parent, flow.kind, flow.cost),
-        *(usage.input, usage.output, usage.cache_read, usage.cache_write, usage.reasoning),
+        flow.answer_model,
+        flow.session,
+        flow.conversation,
+        flow.parent,
+        flow.kind,
+        flow.cost,
+        _encode_json(flow.timings).decode() if flow.timings else None,
+        _encode_json(flow.tools).decode() if flow.tools else None,
+        flow.response.status if flow.response is not None else None,
+        usage.input,
+        usage.output,
+        usage.cache_read,
+        usage.cache_write,
+        usage.reasoning,
     )
 
 
-def read(facts: Values, derived: Values, heads: Values, bodies: Values | None, seq: int = 0) -> Flow:
+def read(
+    facts: Values, derived: Values, heads: Values, bodies: Values | None, seq: int = 0, arrived: bytes | None = None
+) -> Flow:
     """A flow from what was written.
 
     Args:
+        arrived: what `arrivals.encode` packed.
         bodies: the body of each message, in the order of ROLES; None for a summary, which has none. Where the forwarded
             request's is the client's, it is the same object.
     """
@@ -179,9 +196,8 @@ def read(facts: Values, derived: Values, heads: Values, bodies: Values | None, s
     named["losses"] = _decode_losses(named["losses"]) if named["losses"] != "[]" else []
     named["story"] = _decode_story(named["story"]) if named["story"] != "[]" else []
     named["hooks"] = _decode_hooks(named["hooks"]) if named["hooks"] else []
-    named["timings"] = _decode_timings(named["timings"]) if named["timings"] else {}
     request, forwarded, response, answer, websocket = heads
-    answer_model, session, conversation, parent, kind, cost, *counts = derived
+    answer_model, session, conversation, parent, kind, cost, timings, tools, _, *counts = derived
     flow = Flow(
         **named,
         request=_decode_request(request),
@@ -196,6 +212,9 @@ def read(facts: Values, derived: Values, heads: Values, bodies: Values | None, s
         parent=parent,
         kind=kind,
         cost=cost,
+        timings=_decode_timings(timings) if timings else {},
+        tools=_decode_tools(tools) if tools else [],
+        arrivals=arrivals.decode(arrived) if arrived else [],
         seq=seq,
     )
     if bodies is not None:
@@ -214,7 +233,7 @@ def read_written(written: Written, derived: Values) -> Flow:
         other = content
     elif written.form == CHANGED:
         other = delta.apply(content, other)
-    return read(written.facts, derived, written.heads, (content, other, *rest))
+    return read(written.facts, derived, written.heads, (content, other, *rest), arrived=written.arrivals)
 
 
 def insert(connection: sqlite3.Connection, into: str, values: Sequence[Values]) -> None:
@@ -235,6 +254,7 @@ def insert(connection: sqlite3.Connection, into: str, values: Sequence[Values]) 
 def without_surrogates(flow: Flow) -> None:
     """Makes every text of `flow` valid Unicode, in place: what is not becomes `?`."""
     _clean_texts(flow)
+    flow.tools = [_text(tool) for tool in flow.tools]
     flow.losses = [msgspec.structs.replace(loss, **_texts(loss)) for loss in flow.losses]
     flow.story = [msgspec.structs.replace(step, **_texts(step)) for step in flow.story]
     for hook in flow.hooks:

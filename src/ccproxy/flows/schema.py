@@ -240,6 +240,50 @@ CREATE VIEW message AS
 """
 
 
+#: Which tools an answer calls, its status, when its pieces came, and what was said, to be searched. Flows that are there
+#: get their status; their bodies are not read again.
+_V7 = """
+ALTER TABLE flow ADD COLUMN tools TEXT;
+ALTER TABLE flow ADD COLUMN status INTEGER;
+ALTER TABLE wire ADD COLUMN arrivals BLOB;
+
+UPDATE flow SET status = (SELECT response ->> '$.status' FROM wire WHERE wire.flow = flow.seq);
+
+CREATE INDEX flow_started ON flow (started);
+CREATE INDEX flow_model ON flow (model);
+CREATE INDEX flow_provider ON flow (provider);
+CREATE INDEX flow_dialect ON flow (dialect);
+CREATE INDEX flow_kind ON flow (kind);
+CREATE INDEX flow_status ON flow (status);
+CREATE INDEX flow_conversation ON flow (conversation) WHERE conversation != '';
+CREATE INDEX flow_tools ON flow (tools) WHERE tools IS NOT NULL;
+CREATE INDEX flow_outcome ON flow (outcome) WHERE outcome != 'complete';
+
+CREATE TABLE said (
+    flow    INTEGER PRIMARY KEY,
+    prompt  TEXT NOT NULL,
+    answer  TEXT NOT NULL
+);
+
+CREATE VIRTUAL TABLE said_index USING fts5(
+    prompt, answer, content = 'said', content_rowid = 'flow', columnsize = 0,
+    tokenize = "unicode61 remove_diacritics 2"
+);
+
+CREATE TRIGGER said_inserted AFTER INSERT ON said BEGIN
+    INSERT INTO said_index (rowid, prompt, answer) VALUES (NEW.flow, NEW.prompt, NEW.answer);
+END;
+
+CREATE TRIGGER said_deleted AFTER DELETE ON said BEGIN
+    INSERT INTO said_index (said_index, rowid, prompt, answer) VALUES ('delete', OLD.flow, OLD.prompt, OLD.answer);
+END;
+
+CREATE TRIGGER flow_said_deleted AFTER DELETE ON flow BEGIN
+    DELETE FROM said WHERE flow = OLD.seq;
+END;
+"""
+
+
 def _to_v6(connection: sqlite3.Connection) -> None:
     _run(connection, _V6)
     migrate.move_messages(connection)
@@ -255,7 +299,7 @@ Migration = str | Callable[[sqlite3.Connection], None]
 
 #: One step per version: a script, or a function that runs in the transaction. A store that exists is never changed in
 #: any other way.
-MIGRATIONS: tuple[Migration, ...] = (_V1, _V2, _V3, _V4, _V5, _to_v6)
+MIGRATIONS: tuple[Migration, ...] = (_V1, _V2, _V3, _V4, _V5, _to_v6, _V7)
 
 #: Of a new file. Rows of `wire` are some KB long.
 _PAGE_BYTES = 8192

@@ -59,6 +59,7 @@ def flow_json(flow: Flow) -> Json:
             "cost": flow.cost,
             "hooks": [_filled(hook) for hook in flow.hooks],
             "timings": flow.timings,
+            "tools": flow.tools,
             "client": {
                 "address": flow.client_address,
                 "port": flow.client_port,
