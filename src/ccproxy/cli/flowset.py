@@ -6,7 +6,8 @@ Reads the store directly, whether the proxy runs or not. A set of flows is what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Rows shown on a terminal unless -n says otherwise.
 DEFAULT_ROWS = 50
+#: What is printed at once.
+_TOGETHER = 100
 
 jq_option = click.option(
     "--jq",
@@ -44,10 +47,10 @@ def store(obj: CliContext) -> tuple[FlowsConfig, Path]:
 def select(reader: Reader, filters: Sequence[str], limit: int, run: str | None = None) -> list[Any]:
     """The set of flows as JSON values, the newest last. `run` is the id of a run, or its beginning."""
     from ccproxy.flows.filters import apply
+    from ccproxy.flows.query import Query
     from ccproxy.flows.views import flow_json
 
-    flows = (flow for flow in reader.summaries(limit) if run is None or (flow.run and flow.run.startswith(run)))
-    return apply(filters, [flow_json(flow) for flow in flows])
+    return apply(filters, [flow_json(flow) for flow in reader.summaries(limit, Query(run=run or ""))])
 
 
 def chosen(
@@ -107,6 +110,26 @@ def print_json(value: Any) -> None:
     from ccproxy.flows.text import printable_json
 
     click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
+
+
+def print_json_items(items: Iterable[Any]) -> None:
+    """Prints an array as `print_json` does, as its items come."""
+    import msgspec
+
+    from ccproxy.flows.text import printable_json
+
+    between = "["
+    for some in batched(items, _TOGETHER, strict=False):
+        text = msgspec.json.format(msgspec.json.encode(some), indent=2).decode()
+        click.echo(between + printable_json(text)[1:-2], nl=False)
+        between = ","
+    click.echo("[]" if between == "[" else "\n]")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines as they come."""
+    for some in batched(lines, _TOGETHER, strict=False):
+        click.echo("".join(some), nl=False)
 
 
 def bold(text: str) -> str:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import batched
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,7 @@ _FACTS = 1 + len(rows.FACTS.split(","))
 _DERIVED = _FACTS + len(rows.DERIVED.split(","))
 _HEADS = _DERIVED + len(rows.ROLES)
 _EVERY = Query()
+_PER_PAGE = 200
 _MOST_SESSIONS = 200
 _SESSIONS = f"""
 SELECT session, count(*), max(seq) AS newest FROM flow WHERE session != ''
@@ -88,23 +90,30 @@ class Reader:
         with self._errors():
             return int(self._connection.execute("SELECT count(*) FROM flow").fetchone()[0])
 
-    def summaries(self, limit: int = 0) -> Iterator[Flow]:
-        """The flows without their bodies, the newest last.
+    def summaries(self, limit: int = 0, query: Query = _EVERY) -> Iterator[Flow]:
+        """The flows that meet `query` without their bodies, the newest last, read as they are asked for: what is deleted
+        meanwhile is left out.
 
         Args:
             limit: only so many of the newest; 0 for all.
+
+        Raises CommandError for a query that makes no sense.
         """
         connection = self._connection
+        condition, values = conditions(query)
         if connection is None:
             return
         with self._errors():
-            connection.execute("BEGIN")  # one state of the store for both queries
-            try:
-                first = _first(connection, limit)
-                for row in connection.execute(f"{_SELECT} WHERE seq >= ? ORDER BY seq", (first,)):
-                    yield self._flow(row, None)
-            finally:
-                connection.execute("ROLLBACK")
+            sql = f"SELECT seq FROM flow WHERE {condition} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+            chosen = [row[0] for row in connection.execute(sql, (*values, limit or -1))]
+        chosen.reverse()
+        # Page by page: whoever reads slowly keeps no state of the file from being given up.
+        for some in batched(chosen, _PER_PAGE, strict=False):
+            with self._errors():
+                sql = f"{_SELECT} WHERE seq IN ({', '.join('?' * len(some))}) ORDER BY seq"
+                page = connection.execute(sql, some).fetchall()
+            for row in page:
+                yield self._flow(row, None)
 
     def select(self, query: Query = _EVERY, *, before: int | None = None, limit: int = 0) -> list[Flow]:
         """The flows that meet `query`, without their bodies, the newest last.
@@ -262,14 +271,6 @@ def _counted(connection: sqlite3.Connection, column: str) -> tuple[tuple[Any, in
         f"ORDER BY count DESC, {column}"
     )
     return tuple((value, count) for value, count in connection.execute(sql) if value != "")
-
-
-def _first(connection: sqlite3.Connection, limit: int) -> int:
-    """The `seq` from which on there are `limit` flows."""
-    if limit <= 0:
-        return 0
-    row = connection.execute("SELECT seq FROM flow ORDER BY seq DESC LIMIT 1 OFFSET ?", (limit - 1,)).fetchone()
-    return 0 if row is None else int(row[0])
 
 
 def _open(path: Path, busy_seconds: float) -> sqlite3.Connection | None:

@@ -84,7 +84,9 @@ def _get(item: Any, *path: str) -> Any:
 
 def _text(item: Any, *path: str) -> str:
     value = _get(item, *path)
-    return printable(value).replace("\n", "\\n").replace("\t", "\\t") if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return value if value.isprintable() else printable(value).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _number(item: Any, *path: str) -> float | None:

@@ -11,11 +11,15 @@ _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u206
 
 def printable(text: str) -> str:
     """`text` with control characters written as escapes; newlines and tabs stay."""
+    if text.isprintable():
+        return text
     return _UNSAFE.sub(lambda match: _escape(match[0]), text)
 
 
 def printable_json(text: str) -> str:
     """JSON text with the control characters in its strings written as JSON escapes."""
+    if text.isascii() and "\x7f" not in text:
+        return text  # the others are escaped in any JSON
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
