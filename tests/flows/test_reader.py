@@ -178,6 +178,8 @@ async def test_a_run_in_numbers(path: Path) -> None:
     watched = Watched(path)
     flows = [make_flow(n, run="a1") for n in range(3)]
     flows += [make_flow(4, run="a1", outcome="refused", response=None), make_flow(5, run="b2"), make_flow(6)]
+    assert flows[0].response is not None
+    flows[0].response.body = flows[0].response.body.replace(b"claude-x-2", b"claude-opus-5")
     assert all(await watched.put(*flows))
     await asyncio.to_thread(watched.store.close)
     with Reader(path) as reader:
@@ -187,6 +189,8 @@ async def test_a_run_in_numbers(path: Path) -> None:
         usages = [flow.usage for flow in reader.summaries() if flow.run == "a1" and flow.usage is not None]
         assert totals.input == sum(usage.input or 0 for usage in usages) > 0
         assert totals.output == sum(usage.output or 0 for usage in usages) > 0
+        assert totals.cost == pytest.approx((3 * 5 + 2 * 25) / 1_000_000)
+        assert totals.unpriced == 2
         assert reader.totals("b2").flows == 1
         assert reader.totals("") == reader.totals("c3") == Totals()
     with Reader(path.with_name("none.db")) as reader:

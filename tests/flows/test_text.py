@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy.flows.text import ago, count, moment, printable, printable_json, seconds, short
+from ccproxy.flows.text import ago, count, dollars, moment, printable, printable_json, seconds, short
 
 
 def test_control_characters_become_escapes_and_layout_stays() -> None:
@@ -47,3 +47,17 @@ def test_numbers() -> None:
 def test_moments_are_local_time_with_offset_and_never_fail() -> None:
     assert len(moment(1_700_000_000.0)) == len("2023-11-14T22:13:20+00:00")
     assert moment(1e300) == "1e+300"
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        (0.0, "$0"),
+        (1234.567, "$1,234.57"),
+        (0.0123, "$0.0123"),
+        (0.000042, "$0.000042"),
+        (0.0000001, "under $0.000001"),
+    ],
+)
+def test_an_amount_is_said_with_the_digits_that_matter(amount: float, words: str) -> None:
+    assert dollars(amount) == words

@@ -134,7 +134,7 @@ def _summarise(ctx: CliContext, identity: str) -> None:
     """What the run did, on stderr."""
     from ccproxy.flows.reader import Reader
     from ccproxy.flows.store import store_path
-    from ccproxy.flows.text import short
+    from ccproxy.flows.text import dollars, short
 
     try:
         with Reader(store_path(ctx.load().settings.flows)) as reader:
@@ -149,6 +149,9 @@ def _summarise(ctx: CliContext, identity: str) -> None:
         parts.append(f"{totals.failed} failed or refused")
     if totals.input or totals.output:
         parts.append(f"{short(totals.input)} → {short(totals.output)} tokens")
+    if totals.cost or totals.unpriced:
+        unknown = f"{totals.unpriced} of unknown price" if totals.unpriced else ""
+        parts.append(", ".join(part for part in (dollars(totals.cost) if totals.cost else "", unknown) if part))
     if hosts:
         parts.append(hosts + (f" and {more} more" if more > 0 else ""))
     output.note(f"run {identity}: {'; '.join(parts)}")

@@ -10,7 +10,7 @@ import msgspec
 
 from ccproxy.flows import coding
 from ccproxy.flows.model import Flow, Message, Pairs, Usage
-from ccproxy.flows.text import ago, count, moment, printable, seconds
+from ccproxy.flows.text import ago, count, dollars, moment, printable, seconds
 
 _INDENT = "  "
 
@@ -71,7 +71,7 @@ def _summary(flow: Flow, now: float) -> Iterator[str]:
     first = f"first byte after {seconds(flow.ttfb)}, " if flow.ttfb is not None else ""
     yield from _fact("timing", f"{first}{seconds(flow.duration)} in all")
     yield from _fact("usage", _usage(flow.usage) if flow.usage else "")
-    yield from _fact("cost", f"${flow.cost:.4f}" if flow.cost is not None else "")
+    yield from _fact("cost", dollars(flow.cost) if flow.cost is not None else "")
     yield from _fact("session", _session(flow))
     for hook in flow.hooks:
         changed = f", changed {', '.join(hook.changed)}" if hook.changed else ""

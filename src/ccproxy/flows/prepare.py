@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ccproxy.flows import answer, arrivals, coding, conversation, usage
-from ccproxy.flows.model import Flow, Message
+from ccproxy.flows import answer, arrivals, coding, conversation, cost, usage
+from ccproxy.flows.model import Flow, Message, Usage
 from ccproxy.flows.prompt import MOST_TEXT, new_text
 from ccproxy.flows.redact import Scrubber, clean_coded_body, is_oauth
+from ccproxy.flows.terms import Terms
 
 #: What of one body is searched where nothing must wait: more goes to a thread. Bytes before and after decompression.
 SMALL_CODED = 16 * 1024
@@ -111,16 +112,20 @@ def _identify(flow: Flow, body: conversation.RequestBody) -> None:
 
 
 def _read_answer(flow: Flow) -> str:
-    """Tokens, model, tools, the moments of a stream; and the words."""
+    """Tokens, model, price, tools, the moments of a stream; and the words."""
     dialect = flow.upstream_dialect or flow.dialect
     response = flow.response
+    answers: list[tuple[Usage, Terms]] = []
     if flow.websocket is not None:
-        answers = [message.body for message in flow.websocket.messages if not message.from_client and message.text]
-        found, model = usage.read_messages(answers, dialect)
-        said = answer.read_messages(answers)
+        bodies = [message.body for message in flow.websocket.messages if not message.from_client and message.text]
+        found, model = usage.read_messages(bodies, dialect, answers)
+        said = answer.read_messages(bodies)
     elif response is not None and response.body:
         body = _decoded(response)
-        found, model = usage.read(body, dialect)
+        terms = Terms()
+        found, model = usage.read(body, dialect, terms)
+        if found is not None:
+            answers.append((found, terms))
         said = answer.read(body) if response.status < 400 else answer.Said()
         if said.first >= 0 and flow.arrivals:
             arrived = arrivals.decoded(flow.arrivals, response.body, response.header("content-encoding"))
@@ -133,6 +138,9 @@ def _read_answer(flow: Flow) -> str:
         flow.usage = found
     if model:
         flow.answer_model = model
+    costs = [cost.cost(flow, counted, terms) for counted, terms in answers]
+    known = [one for one in costs if one is not None]
+    flow.cost = sum(known) if known and len(known) == len(costs) else None
     flow.tools = said.tools
     return said.text
 

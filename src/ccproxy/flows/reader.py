@@ -48,13 +48,16 @@ _decode_names = msgspec.json.Decoder(list[str]).decode
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """A run in numbers. `failed` counts what did not end well, refusals included; `hosts` are the most asked first."""
+    """A run in numbers. `failed` counts what did not end well, refusals included; `hosts` are the most asked first;
+    `cost` is US dollars, without the `unpriced` flows that used tokens at a price that is not known."""
 
     flows: int = 0
     failed: int = 0
     input: int = 0
     output: int = 0
     hosts: tuple[tuple[str, int], ...] = ()
+    cost: float = 0.0
+    unpriced: int = 0
 
 
 class Reader:
@@ -220,7 +223,9 @@ class Reader:
         with self._errors():
             row = connection.execute(
                 "SELECT count(*) AS flows, coalesce(sum(outcome != 'complete'), 0) AS failed, "
-                "coalesce(sum(input_tokens), 0) AS input, coalesce(sum(output_tokens), 0) AS output "
+                "coalesce(sum(input_tokens), 0) AS input, coalesce(sum(output_tokens), 0) AS output, "
+                "coalesce(sum(cost), 0) AS cost, "
+                "coalesce(sum(cost IS NULL AND (input_tokens > 0 OR output_tokens > 0)), 0) AS unpriced "
                 "FROM flow WHERE run = ? AND run != ''",
                 (run,),
             ).fetchone()
@@ -230,8 +235,8 @@ class Reader:
                 (run,),
             )
             found = tuple((host, count) for host, count in hosts)
-            flows, failed, read, written = row
-            return Totals(flows, failed, read, written, found)
+            flows, failed, read, written, cost, unpriced = row
+            return Totals(flows, failed, read, written, found, float(cost), unpriced)
 
     def _flow(self, row: Sequence[Any], contents: list[bytes] | None) -> Flow:
         try:

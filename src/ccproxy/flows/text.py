@@ -41,6 +41,15 @@ def short(number: int) -> str:
     return str(number)
 
 
+def dollars(amount: float) -> str:
+    """`$12.34`, `$0.0123`, `$0.000004`, `$0`."""
+    if not amount:
+        return "$0"
+    if amount >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.4f}" if amount >= 0.001 else f"${amount:.6f}" if amount >= 0.000001 else "under $0.000001"
+
+
 def seconds(duration: float) -> str:
     """`0.61 s`, `12.3 s`, `2 min 5 s`."""
     if duration < 10:

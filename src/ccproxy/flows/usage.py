@@ -21,6 +21,7 @@ import msgspec
 
 from ccproxy.flows import coding
 from ccproxy.flows.model import Usage
+from ccproxy.flows.terms import Terms
 
 _NAME = b'"usage'
 #: What follows the name of a member that holds a usage object.
@@ -39,6 +40,7 @@ class _Document(msgspec.Struct):
     message: msgspec.Raw = msgspec.Raw()
     response: msgspec.Raw = msgspec.Raw()
     x_groq: msgspec.Raw = msgspec.Raw()
+    service_tier: msgspec.Raw = msgspec.Raw()
 
 
 _decode_document = msgspec.json.Decoder(_Document).decode
@@ -49,8 +51,9 @@ _decode_any = msgspec.json.Decoder().decode
 class _Reading:
     """What has been found so far; later reports add to earlier ones."""
 
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, dialect: str, terms: Terms | None = None) -> None:
         self._dialect = dialect
+        self._terms = terms
         self._anthropic: dict[str, int] = {}
         self._other: Usage | None = None
         self.model: str | None = None
@@ -61,6 +64,8 @@ class _Reading:
                 self.model = name
         for raw in (document.usage, document.usageMetadata):
             self.add_usage(_value(raw))
+        if self._terms is not None and document.service_tier:
+            self._terms.serve("service_tier", _value(document.service_tier))
         if depth < 2:
             for raw in (document.message, document.response, document.x_groq):
                 if inner := _document(bytes(raw)):
@@ -69,6 +74,8 @@ class _Reading:
     def add_usage(self, usage: Any) -> None:
         if not isinstance(usage, dict):
             return
+        if self._terms is not None:
+            self._terms.add(usage)
         if self._is_anthropic(usage):
             self._add_anthropic(usage)
         else:
@@ -198,14 +205,15 @@ def _document(data: bytes) -> _Document | None:
         return None
 
 
-def read(body: bytes, dialect: str) -> tuple[Usage | None, str | None]:
+def read(body: bytes, dialect: str, terms: Terms | None = None) -> tuple[Usage | None, str | None]:
     """Usage and model of an answer without content coding: a JSON document, a JSON array, or Server-Sent Events.
 
     Args:
         body: the answer, whole or cut.
         dialect: `anthropic`, `openai`, `openai_responses`, `gemini`, or "" if unknown.
+        terms: where to note what else decides what it cost.
     """
-    reading = _Reading(dialect)
+    reading = _Reading(dialect, terms)
     start = body[:64].lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
     if start in {b"{", b"["}:
         _read_document(reading, body, start)
@@ -214,25 +222,35 @@ def read(body: bytes, dialect: str) -> tuple[Usage | None, str | None]:
     return reading.usage(), reading.model
 
 
-def read_coded(body: bytes, content_encoding: str, dialect: str) -> tuple[Usage | None, str | None]:
+def read_coded(
+    body: bytes, content_encoding: str, dialect: str, terms: Terms | None = None
+) -> tuple[Usage | None, str | None]:
     """Like `read`, for a body with content codings; at most `coding.MAX_DECODED` bytes of it are looked at."""
     decoded = coding.decode(body, content_encoding)
-    return (None, None) if decoded is None else read(decoded.data, dialect)
+    return (None, None) if decoded is None else read(decoded.data, dialect, terms)
 
 
-def read_messages(messages: Iterable[bytes], dialect: str) -> tuple[Usage | None, str | None]:
+def read_messages(
+    messages: Iterable[bytes], dialect: str, answers: list[tuple[Usage, Terms]] | None = None
+) -> tuple[Usage | None, str | None]:
     """Usage of the answers in a WebSocket's messages from the server, summed, and the last model named.
 
     Each message is an event of the Responses dialect; only the ones that end an answer report usage.
+
+    Args:
+        answers: where to note the usage and the terms of each answer.
     """
     total: Usage | None = None
     model: str | None = None
     for message in messages:
         if _find_object(message, 0) is None:
             continue
-        usage, name = read(message, dialect)
+        terms = Terms()
+        usage, name = read(message, dialect, terms)
         model = name or model
         if usage is not None:
+            if answers is not None:
+                answers.append((usage, terms))
             total = usage if total is None else _added(total, usage)
     return total, model
 
