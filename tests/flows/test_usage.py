@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy.flows import coding
 from ccproxy.flows.model import Usage
-from ccproxy.flows.usage import read, read_coded, read_messages
+from ccproxy.flows.usage import read, read_messages
 
 
 def sse(*events: object, names: bool = False) -> bytes:
@@ -156,12 +155,6 @@ def test_the_dialect_is_read_off_the_answer(dialect: str, stream: bytes, usage: 
         assert read(stream, other) == (usage, model)
 
 
-@pytest.mark.parametrize(("dialect", "stream", "usage", "model"), STREAMS)
-@pytest.mark.parametrize("content_encoding", ["gzip", "br", "zstd", "deflate"])
-def test_compressed_answers(dialect: str, stream: bytes, usage: Usage, model: str, content_encoding: str) -> None:
-    assert read_coded(coding.encode(stream, content_encoding), content_encoding, dialect) == (usage, model)
-
-
 def test_a_gemini_stream_as_an_array() -> None:
     chunks = [{"usageMetadata": {"promptTokenCount": 80}}, {"usageMetadata": GEMINI, "modelVersion": "gemini-x"}]
     body = json.dumps(chunks).encode()
@@ -243,7 +236,6 @@ def test_any_bytes_are_read(body: bytes, dialect: str) -> None:
     read(body, dialect)
     read(b'{"usage": {' + body, dialect)
     read(b'data: {"usage": {"input_tokens":' + body, dialect)
-    read_coded(body, "gzip", dialect)
 
 
 @given(st.integers(min_value=0, max_value=2**53), st.recursive(st.none() | st.integers(), st.lists))

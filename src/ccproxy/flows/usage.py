@@ -19,7 +19,6 @@ from typing import Any
 
 import msgspec
 
-from ccproxy.flows import coding
 from ccproxy.flows.model import Usage
 from ccproxy.flows.terms import Terms
 
@@ -220,14 +219,6 @@ def read(body: bytes, dialect: str, terms: Terms | None = None) -> tuple[Usage |
     else:
         _read_stream(reading, body)
     return reading.usage(), reading.model
-
-
-def read_coded(
-    body: bytes, content_encoding: str, dialect: str, terms: Terms | None = None
-) -> tuple[Usage | None, str | None]:
-    """Like `read`, for a body with content codings; at most `coding.MAX_DECODED` bytes of it are looked at."""
-    decoded = coding.decode(body, content_encoding)
-    return (None, None) if decoded is None else read(decoded.data, dialect, terms)
 
 
 def read_messages(
