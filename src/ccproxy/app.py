@@ -34,6 +34,7 @@ from ccproxy.flows.sqlite import SqliteStore
 from ccproxy.flows.store import store_path
 from ccproxy.gateway.guard import Guard
 from ccproxy.gateway.handler import Gateway
+from ccproxy.gateway.projects import Projects
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.server import Server
 from ccproxy.interceptor import messages
@@ -98,6 +99,7 @@ class Application:
         check_trust(settings.egress)
         self._dialects = Registry()
         self._reasoning = ReasoningStore(self._clock.mono)
+        self._projects = Projects()
         self._keylog = _keylog("tls.keylog") if settings.inspector.keylog else None
         self._network = PooledTransport(settings.egress, keylog=self._keylog)
         self._retired: list[PooledTransport] = []
@@ -244,6 +246,8 @@ class Application:
             timeouts=Timeouts(egress.connect_seconds, egress.first_byte_seconds, egress.idle_seconds),
             network=network,
             local=self._local,
+            capacity=settings.gemini_capacity,
+            projects=self._projects,
         )
 
     def _files(self, settings: Settings) -> PublicFiles | None:

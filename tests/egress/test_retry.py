@@ -7,24 +7,24 @@ import pytest
 from ccproxy.egress.retry import UNREACHABLE, Policy, Verdict, judge, retry_after
 from ccproxy.exchange.http import Headers
 from ccproxy.lightllm.errors import ErrorInfo
-from ccproxy.providers.config import Retry
+from ccproxy.providers.config import GeminiCapacity, Retry
 
 NOW = 1_700_000_000.0
 AGAIN: dict[str, Any] = {"again": True, "elsewhere": True}
 CASES: list[tuple[int, dict[str, str], ErrorInfo | None, Verdict]] = [
     (401, {}, None, Verdict(elsewhere=True, credential="refused")),
     (400, {}, ErrorInfo("authentication", "m"), Verdict(elsewhere=True, credential="refused")),
-    (429, {}, None, Verdict(**AGAIN, credential="limited")),
-    (429, {"retry-after": "7"}, None, Verdict(**AGAIN, credential="limited", wait=7)),
-    (429, {}, ErrorInfo("rate_limit", "m", retry_after=3.5), Verdict(**AGAIN, credential="limited", wait=3.5)),
-    (429, {}, ErrorInfo("quota", "m"), Verdict(elsewhere=True, credential="limited")),
-    (429, {"x-should-retry": "false"}, None, Verdict(elsewhere=True, credential="limited")),
+    (429, {}, None, Verdict(**AGAIN, credential="limited", full=True)),
+    (429, {"retry-after": "7"}, None, Verdict(**AGAIN, credential="limited", full=True, wait=7)),
+    (429, {}, ErrorInfo("rate_limit", "m", retry_after=3.5), Verdict(**AGAIN, credential="limited", full=True, wait=3.5)),
+    (429, {}, ErrorInfo("quota", "m"), Verdict(elsewhere=True, credential="limited", full=True)),
+    (429, {"x-should-retry": "false"}, None, Verdict(elsewhere=True, credential="limited", full=True)),
     (500, {}, None, Verdict(**AGAIN, unhealthy=True)),
     (502, {}, None, Verdict(**AGAIN, unhealthy=True)),
-    (503, {"retry-after-ms": "1500"}, None, Verdict(**AGAIN, unhealthy=True, wait=1.5)),
-    (503, {"x-should-retry": "false"}, None, Verdict(elsewhere=True, unhealthy=True)),
-    (529, {}, None, Verdict(**AGAIN, unhealthy=True)),
-    (529, {}, ErrorInfo("overloaded", "m"), Verdict(**AGAIN, unhealthy=True)),
+    (503, {"retry-after-ms": "1500"}, None, Verdict(**AGAIN, unhealthy=True, wait=1.5, full=True)),
+    (503, {"x-should-retry": "false"}, None, Verdict(elsewhere=True, unhealthy=True, full=True)),
+    (529, {}, None, Verdict(**AGAIN, unhealthy=True, full=True)),
+    (529, {}, ErrorInfo("overloaded", "m"), Verdict(**AGAIN, unhealthy=True, full=True)),
     (408, {}, None, Verdict(**AGAIN, unhealthy=True)),
     (400, {}, None, Verdict()),
     (403, {}, None, Verdict()),
@@ -64,7 +64,7 @@ def test_when_the_provider_says_to_come_back(headers: list[tuple[str, str]], exp
 
 class TestPolicy:
     def test_without_one_nothing_is_tried_again(self) -> None:
-        assert Policy().attempts == 1
+        assert not Policy().acts
         assert Policy().delay(1, UNREACHABLE, 0) is None
 
     def test_waits_of_our_own_double_up_to_the_longest(self) -> None:
@@ -92,3 +92,48 @@ class TestPolicy:
         assert policy.delay(1, UNREACHABLE, 0) is not None
         assert policy.delay(2, UNREACHABLE, 0) is None
         assert policy.delay(1, Verdict(elsewhere=True), 0) is None
+
+
+class TestCapacity:
+    FULL = Verdict(again=True, elsewhere=True, full=True)
+
+    def policy(self, **settings: Any) -> Policy:
+        return Policy(Retry(attempts=9), GeminiCapacity(enabled=True, **settings), spread=lambda: 1.0)
+
+    def test_the_same_model_is_asked_as_often_as_configured(self) -> None:
+        policy = self.policy(sticky_retry_attempts=2)
+
+        assert [policy.delay(n, self.FULL, 0) for n in (1, 2, 3)] == [0.5, 1.0, None]
+        assert self.policy(sticky_retry_attempts=0).delay(1, self.FULL, 0) is None
+        assert policy.delay(3, UNREACHABLE, 0) is not None  # that is for `retry`
+
+    @pytest.mark.parametrize(
+        ("wait", "elapsed", "delay", "others"),
+        [
+            (60, 0, 60, True),
+            (60.1, 0, None, True),
+            (300, 0, None, True),
+            (300.1, 0, None, False),
+            (20, 100, 20, True),
+            (21, 100, None, True),
+            (1, 121, None, False),
+        ],
+    )
+    def test_the_providers_wait_and_the_budget_decide(
+        self, wait: float, elapsed: float, delay: float | None, others: bool
+    ) -> None:
+        verdict = Verdict(again=True, elsewhere=True, wait=wait, full=True)
+        policy = self.policy()
+
+        assert policy.delay(1, verdict, elapsed) == delay
+        assert policy.takes_other_models(verdict, elapsed) is others
+
+    def test_a_ceiling_below_the_longest_wait_counts_for_both(self) -> None:
+        policy = self.policy(terminal_delay_threshold_seconds=5)
+
+        assert policy.delay(1, Verdict(again=True, full=True, wait=6), 0) is None
+        assert not policy.takes_other_models(Verdict(full=True, wait=6), 0)
+
+    def test_another_model_is_no_help_where_the_model_is_not_full(self) -> None:
+        assert not self.policy().takes_other_models(UNREACHABLE, 0)
+        assert not Policy(Retry()).takes_other_models(self.FULL, 0)

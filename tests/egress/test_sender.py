@@ -12,7 +12,7 @@ from ccproxy.auth.base import Credential, SourceStatus, StaticSource
 from ccproxy.auth.pool import LIMITED, REFUSED, CredentialPool
 from ccproxy.egress.breaker import Breaker
 from ccproxy.egress.retry import Policy
-from ccproxy.egress.sender import Candidate, Sender
+from ccproxy.egress.sender import Candidate, Other, Sender
 from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse
 from ccproxy.errors import BadRequest, CredentialError, UpstreamError
 from ccproxy.exchange.exchange import Step
@@ -104,7 +104,7 @@ class Rig:
         return Candidate(name, **(options | more))
 
     async def send(self, first: Candidate, *others: Candidate, session: str = "") -> tuple[Candidate, UpstreamResponse]:
-        pairs = [(other.name, made(other)) for other in others]
+        pairs = [Other(other.name, made(other)) for other in others]
         return await self.sender.send(first, pairs, session=session, story=self.story)
 
     @property
@@ -473,7 +473,7 @@ class TestFallback:
             raise BadRequest("cannot be said there")
 
         rig = Rig(error(500), error(400), good())
-        others = [("two", make), ("three", made(rig.candidate("three"))), ("four", made(rig.candidate("four")))]
+        others = [Other("two", make), *(Other(name, made(rig.candidate(name))) for name in ("three", "four"))]
 
         used, response = await rig.sender.send(rig.candidate(), others, story=rig.story)
 

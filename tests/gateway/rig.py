@@ -31,7 +31,7 @@ from ccproxy.pipeline.config import Hooks, HooksConfig
 from ccproxy.pipeline.loader import Loader
 from ccproxy.pipeline.pipelines import build
 from ccproxy.pipeline.services import Services
-from ccproxy.providers.config import ProviderConfig
+from ccproxy.providers.config import GeminiCapacity, ProviderConfig
 from ccproxy.providers.registry import build_provider
 from ccproxy.routing.config import TransformRule
 from ccproxy.routing.resolve import Router, compile_rules
@@ -171,6 +171,7 @@ async def rig(
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     lightllm: LightllmConfig | None = None,
     files: PublicFiles | None = None,
+    capacity: GeminiCapacity | None = None,
 ) -> AsyncIterator[Rig]:
     """A running gateway. `providers`: one per dialect (anthropic, openai, responses, gemini) at the fake provider with
     the key `KEY`, and `demo`; the default upstreams are the fake provider too."""
@@ -212,6 +213,7 @@ async def rig(
             timeouts=timeouts or Timeouts(),
             network=network,
             local=DemoTransport(pause=0),
+            capacity=capacity or GeminiCapacity(),
         )
         store = ListStore()
         gateway = Gateway(

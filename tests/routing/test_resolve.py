@@ -261,23 +261,8 @@ def test_without_a_sentinel_the_default_upstream_with_the_clients_credential(tar
         ("/v1/embeddings", {"sentinel": "anthropic"}, NotSupported, 400, "/v1/embeddings is an endpoint of openai"),
         ("/v1/messages/batches", {"sentinel": "openai"}, NotSupported, 400, "openai and openai_responses"),
         ("/v1/responses/r1/cancel", {"sentinel": "local"}, NotSupported, 400, "speaks openai, which has none like it"),
-        ("/v1internal:generateContent", {"sentinel": "gemini"}, NotSupported, 501, "form of Code Assist"),
-        ("/v1beta/models/g:generateContent", {"sentinel": "assist"}, NotSupported, 501, "plain gemini"),
-        (
-            f"{VERTEX_PROJECT}/publishers/anthropic/models/c:rawPredict",
-            {"sentinel": "anthropic"},
-            NotSupported,
-            501,
-            "form of Vertex AI",
-        ),
-        (
-            f"{VERTEX_PROJECT}/publishers/anthropic/models/c:rawPredict",
-            {"sentinel": "claude_vertex", "rules": [TransformRule(dest_provider="anthropic")]},
-            NotSupported,
-            501,
-            "rule 1.*form of Vertex AI",
-        ),
-        ("/v1/messages", {"sentinel": "claude_vertex"}, NotSupported, 501, "speaks plain anthropic"),
+        ("/v1internal:loadCodeAssist", {"sentinel": "gemini"}, NotSupported, 501, "form of Code Assist"),
+        ("/v1beta/models/g:embedContent", {"sentinel": "assist"}, NotSupported, 501, "which has no embedContent"),
         ("/backend-api/x", {}, NoRoute, 404, "default_upstreams.codex is null"),
         ("/v1/messages", {"defaults": {}}, NoRoute, 404, "default_upstreams.anthropic is null"),
         ("/unknown", {}, NoRoute, 404, "no dialect.*sentinel key"),
@@ -300,6 +285,24 @@ def test_what_has_no_route_is_refused_with_the_fix_in_the_message(
         route(target, **options)
     assert refused.value.status == status
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("provider", "target"),
+    [
+        ("gemini", "/v1internal:generateContent"),
+        ("gemini", "/v1internal:countTokens"),
+        ("assist", "/v1beta/models/g:streamGenerateContent?alt=sse"),
+        ("anthropic", f"{VERTEX_PROJECT}/publishers/anthropic/models/c:rawPredict"),
+        ("openrouter", f"{VERTEX_PROJECT}/publishers/anthropic/models/c:rawPredict"),
+        ("claude_vertex", "/v1/messages"),
+        ("claude_vertex", "/v1/messages/count_tokens"),
+    ],
+)
+def test_where_another_form_is_wanted_the_target_waits_for_it(provider: str, target: str) -> None:
+    rules = [TransformRule(dest_provider=provider, dest_model="new")]
+    found = route(target, rules=rules)
+    assert (found.action, found.target, found.model, found.provider) == ("redirect", b"", "new", provider)
 
 
 def test_a_rule_matches_only_with_all_of_its_patterns() -> None:

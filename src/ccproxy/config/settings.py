@@ -13,7 +13,7 @@ from ccproxy.interceptor.config import InterceptorConfig, MitmproxyConfig
 from ccproxy.jail.config import JailConfig
 from ccproxy.lightllm.config import LightllmConfig
 from ccproxy.pipeline.config import HookEntry, HookPath, HooksConfig
-from ccproxy.providers.config import ProviderConfig
+from ccproxy.providers.config import GeminiCapacity, ProviderConfig
 from ccproxy.routing.config import TransformRule
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -53,6 +53,7 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
         dict[ProviderName, ProviderConfig],
         Meta(description="Providers by name. The key `sk-ant-oat-ccproxy-NAME` selects the provider NAME."),
     ] = {}
+    gemini_capacity: GeminiCapacity = GeminiCapacity()
     hooks: Annotated[
         HooksConfig | list[HookPath | HookEntry], Meta(description="Hooks; a flat list is the inbound stage.")
     ] = HooksConfig()

@@ -14,7 +14,7 @@ from typing import Literal
 
 from ccproxy.exchange.http import Headers
 from ccproxy.lightllm.errors import ErrorInfo, kind_of_status
-from ccproxy.providers.config import Retry
+from ccproxy.providers.config import GeminiCapacity, Retry
 
 #: Kinds of errors that the provider, and not the request, is the cause of.
 _UNHEALTHY = frozenset({"api", "timeout", "overloaded", "cut"})
@@ -31,6 +31,7 @@ class Verdict:
             limit); "" if that is of no use.
         wait: seconds until it is worth while, as the provider says; None if it does not.
         unhealthy: it counts against the provider.
+        full: it is the model that is full or over its limit: another one of the same provider may not be.
     """
 
     again: bool = False
@@ -38,6 +39,7 @@ class Verdict:
     credential: Literal["", "refused", "limited"] = ""
     wait: float | None = None
     unhealthy: bool = False
+    full: bool = False
 
     @property
     def helps(self) -> bool:
@@ -67,9 +69,10 @@ def judge(status: int, headers: Headers, error: ErrorInfo | None, *, now: float)
         return Verdict(elsewhere=True, credential="refused", wait=wait)
     if kind in {"rate_limit", "quota"} or status == 429:
         again = kind != "quota" and told != "false"
-        return Verdict(again=again, elsewhere=True, credential="limited", wait=wait)
+        return Verdict(again=again, elsewhere=True, credential="limited", wait=wait, full=True)
     if kind in _UNHEALTHY:
-        return Verdict(again=told != "false", elsewhere=True, wait=wait, unhealthy=True)
+        full = kind == "overloaded" or status == 503
+        return Verdict(again=told != "false", elsewhere=True, wait=wait, unhealthy=True, full=full)
     return Verdict(again=told == "true", wait=wait)
 
 
@@ -99,15 +102,18 @@ class Policy:
 
     Attributes:
         retry: the configured limits; None = once.
+        capacity: those for a model that is full, in place of the others then; None = no difference.
         spread: gives a factor below 1 for waits of our own, so that many who wait do not come back together.
     """
 
     retry: Retry | None = None
+    capacity: GeminiCapacity | None = None
     spread: Callable[[], float] = random.random
 
     @property
-    def attempts(self) -> int:
-        return self.retry.attempts if self.retry is not None else 1
+    def acts(self) -> bool:
+        """Whether failures are worth looking at."""
+        return self.retry is not None or self.capacity is not None
 
     def delay(self, attempt: int, verdict: Verdict, elapsed: float) -> float | None:
         """Seconds to wait after failed attempt number `attempt` (from 1), or None to give up.
@@ -115,6 +121,8 @@ class Policy:
         Args:
             elapsed: seconds since the request was first sent.
         """
+        if self.capacity is not None and verdict.full:
+            return self._for_the_same_model(self.capacity, attempt, verdict, elapsed)
         retry = self.retry
         if retry is None or not verdict.again or attempt >= retry.attempts:
             return None
@@ -123,5 +131,24 @@ class Policy:
             if wait > retry.max_seconds:
                 return None
         else:
-            wait = min(retry.base_seconds * 2 ** (attempt - 1), retry.max_seconds) * (0.5 + self.spread() / 2)
+            wait = self._own_wait(retry.base_seconds, attempt, retry.max_seconds)
         return wait if elapsed + wait <= retry.total_seconds else None
+
+    def takes_other_models(self, verdict: Verdict, elapsed: float) -> bool:
+        """Whether another model is to be asked after a failure."""
+        capacity = self.capacity
+        if capacity is None or not verdict.full or elapsed > capacity.total_retry_budget_seconds:
+            return False
+        return verdict.wait is None or verdict.wait <= capacity.terminal_delay_threshold_seconds
+
+    def _for_the_same_model(
+        self, capacity: GeminiCapacity, attempt: int, verdict: Verdict, elapsed: float
+    ) -> float | None:
+        if not verdict.again or attempt > capacity.sticky_retry_attempts:
+            return None
+        longest = min(capacity.sticky_retry_max_delay_seconds, capacity.terminal_delay_threshold_seconds)
+        wait = verdict.wait if verdict.wait is not None else self._own_wait(Retry().base_seconds, attempt, longest)
+        return wait if wait <= longest and elapsed + wait <= capacity.total_retry_budget_seconds else None
+
+    def _own_wait(self, base: float, attempt: int, longest: float) -> float:
+        return min(base * 2.0 ** (attempt - 1), longest) * (0.5 + self.spread() / 2)

@@ -45,6 +45,8 @@ class Candidate:
         breaker: its state of health, or None.
         resendable: the body can be sent more than once.
         repeatable: the operation may be carried out more than once.
+        before: finds out what `make` needs to know first; an answer in place of the provider's says why it could not.
+            Raises CCProxyError.
         mend: told of a 400, changes what `make` makes and returns True if that may help; the request is then sent once
             more with the same credential.
     """
@@ -58,12 +60,28 @@ class Candidate:
     breaker: Breaker | None = None
     resendable: bool = True
     repeatable: bool = True
+    before: Callable[[Credential | None, str], Awaitable[UpstreamResponse | None]] | None = None
     mend: Callable[[ErrorInfo], bool] | None = None
 
     @property
     def hold(self) -> float:
         """Seconds that an answer without content is held."""
         return self.policy.retry.hold_seconds if self.policy.retry is not None else _HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Where to go on to.
+
+    Attributes:
+        name: of a provider, or of another model of the same one.
+        make: makes the candidate.
+        model: it is a model, asked only where the first one is full.
+    """
+
+    name: str
+    make: Callable[[], Awaitable[Candidate]]
+    model: bool = False
 
 
 @dataclass(slots=True)
@@ -114,7 +132,7 @@ class Sender:
     async def send(
         self,
         first: Candidate,
-        others: Sequence[tuple[str, Callable[[], Awaitable[Candidate]]]] = (),
+        others: Sequence[Other] = (),
         *,
         session: str = "",
         story: list[Step] | None = None,
@@ -123,13 +141,13 @@ class Sender:
 
         Args:
             first: where to begin.
-            others: where to go on to, by name; made only when they are needed.
+            others: where to go on to, in order; made only when they are needed.
             session: tells conversations apart.
             story: takes the tries, if there are more than one.
 
         Raises the first CCProxyError where that came in place of an answer.
         """
-        judged = bool(others) or first.policy.retry is not None
+        judged = bool(others) or first.policy.acts
         ask = _Ask(session, story if story is not None else [], judged=judged, now=self._clock.mono())
         result = await self._provider(first, ask)
         verdict = result.verdict
@@ -137,21 +155,26 @@ class Sender:
             ask.end()
             return first, _answer(result)
         try:
-            for name, make in others:
-                self._then(ask, f"went on to {name}")
+            for entry in others:
+                if entry.model and not first.policy.takes_other_models(verdict, self._clock.mono() - ask.begin):
+                    continue
+                self._then(ask, f"went on to {entry.name}")
                 try:
-                    candidate = await make()
+                    candidate = await entry.make()
                     other = await self._provider(candidate, ask)
                 except CCProxyError as error:
-                    ask.note(Step(name, problem=str(error)))
+                    ask.note(Step(entry.name, problem=str(error)))
                     continue
                 if not other.failed:
                     await result.discard()
                     return candidate, _answer(other)
                 await other.discard()
+                if entry.model and other.verdict is not None:
+                    verdict = other.verdict
         except BaseException:
             await result.discard()
             raise
+        ask.end()
         return first, _answer(result)
 
     # -- one provider --
@@ -289,9 +312,13 @@ class Sender:
     async def _try(self, candidate: Candidate, credential: Credential | None, label: str, ask: _Ask) -> _Result:
         begin = self._clock.mono()
         try:
-            response = await candidate.transport.send(candidate.make(credential, label))
+            response = await candidate.before(credential, label) if candidate.before is not None else None
+            if response is None:
+                response = await candidate.transport.send(candidate.make(credential, label))
         except UpstreamError as error:
             result = _Result(error=error, verdict=UNREACHABLE, failed=True)
+        except CredentialError as error:
+            result = _Result(error=error, verdict=NO_CREDENTIAL, failed=True)
         else:
             try:
                 result = await self._judge(candidate, response, ask)

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from ccproxy.egress.peek import Held
-from ccproxy.egress.sender import Candidate, Sender
+from ccproxy.egress.sender import Candidate, Other, Sender
 from ccproxy.egress.transport import UpstreamResponse
 from ccproxy.errors import CCProxyError, UpstreamError
 from ccproxy.exchange.exchange import Client, Exchange, Failure, ResponseHead, Timings, new_id
@@ -28,12 +28,12 @@ from ccproxy.gateway import endpoints
 from ccproxy.gateway.answer import Answer, Send
 from ccproxy.gateway.bodies import Budget, ClientGone, Receive, RequestBody
 from ccproxy.gateway.conversion import estimated
+from ccproxy.gateway.forms import relay_turned
 from ccproxy.gateway.forward import requested_model
 from ccproxy.gateway.hooked import Asked, Hooked, hooked
 from ccproxy.gateway.listener import EXTENSION, Connection
 from ccproxy.gateway.log import log_exchange
-from ccproxy.gateway.plan import Plan, fallback, planned
-from ccproxy.gateway.recall import Recall
+from ccproxy.gateway.plan import Plan, fallback, other_models, planned
 from ccproxy.gateway.replies import phrase
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.steps import admit, destination, facts, handed_over, note_failure, session_of, take_over, too_many
@@ -228,7 +228,7 @@ class Gateway:
                 keepalive = runtime.config.keepalive_seconds
                 translated = Translated(conversion, exchange, upstream, answer, tape, self._clock, keepalive=keepalive)
                 return await translated.relay()
-            await self._relay(exchange, operation, upstream, answer, tape, hooks, plan.recalled)
+            await self._relay(exchange, operation, upstream, answer, tape, hooks, plan)
         finally:
             await upstream.close()
         return True
@@ -264,20 +264,22 @@ class Gateway:
         """Sends the request, to other providers too if that is configured, and waits for the head of an answer."""
         plans = [plan]
 
-        async def candidate(entry: tuple[str, str]) -> Candidate:
+        async def candidate(entry: tuple[str, str], once: bool) -> Candidate:
             plans.append(await go_on(entry))
+            if once:
+                plans[-1].only_once()
             return plans[-1].candidate
 
         provider, pool = plan.provider, plan.candidate.credentials
+        entries = provider.fallback if provider is not None else ()
+        models = [Other(entry[1], partial(candidate, entry, True), model=True) for entry in other_models(plan)]
+        others = [Other(entry[0], partial(candidate, entry, False)) for entry in entries]
         session = session_of(exchange, content) if pool is not None and len(pool) > 1 else ""
         exchange.timings.upstream_sent = self._clock.mono()
         try:
             used, response = await self._sender.send(
                 plan.candidate,
-                [
-                    (entry[0], partial(candidate, entry))
-                    for entry in (provider.fallback if provider is not None else ())
-                ],
+                [*models, *others],
                 session=session,
                 story=exchange.story,
             )
@@ -300,7 +302,7 @@ class Gateway:
         answer: Answer,
         tape: Tape,
         hooks: Hooked | None,
-        recalled: Recall | None,
+        plan: Plan,
     ) -> None:
         """Passes the answer on as it comes."""
         head = exchange.response
@@ -308,12 +310,15 @@ class Gateway:
         kind = head.headers.text(b"content-type").lower()
         if operation.generates and kind.startswith("text/html"):
             await self._refuse_page(exchange, upstream, tape)
-        await answer.begin(head)
         chunks: AsyncIterable[bytes] = upstream.chunks()
         if hooks is not None:
             chunks = hooks.watched(head, chunks)
-        if recalled is not None:
-            chunks = recalled.watched(head, chunks)
+        if plan.turn is not None and 200 <= head.status < 300:
+            await relay_turned(plan.turn, exchange, self._clock, chunks, answer, tape)
+            return
+        await answer.begin(head)
+        if plan.recalled is not None:
+            chunks = plan.recalled.watched(head, chunks)
         async for chunk in chunks:
             if not exchange.timings.first_byte:
                 exchange.timings.first_byte = self._clock.mono()

@@ -13,7 +13,7 @@ from functools import partial
 from ccproxy.auth.base import Credential
 from ccproxy.egress.retry import Policy
 from ccproxy.egress.sender import Candidate
-from ccproxy.egress.transport import UpstreamRequest
+from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse
 from ccproxy.errors import BadRequest, NotSupported
 from ccproxy.exchange.exchange import Exchange
 from ccproxy.exchange.http import Headers, Snapshot
@@ -22,8 +22,10 @@ from ccproxy.flows.recorder import Tape
 from ccproxy.gateway import endpoints
 from ccproxy.gateway.bodies import RequestBody
 from ccproxy.gateway.conversion import Conversion, convert, fold, is_strict
-from ccproxy.gateway.forward import MAX_DECODED, set_model
+from ccproxy.gateway.forms import Turn, completed, formed
+from ccproxy.gateway.forward import MAX_DECODED, forwarded_snapshot, set_model
 from ccproxy.gateway.hooked import Asked, Hooked
+from ccproxy.gateway.projects import QUESTION, question
 from ccproxy.gateway.recall import Recall, recall
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.steps import prepare
@@ -45,9 +47,12 @@ class Plan:
         headers: the header fields of a request that was converted or went through hooks, in place of the client's.
         recalled: what is put into the request for this provider, and kept of its answer.
         conversion: where the answer is to be converted; with `encoded` the request was, too.
+        turn: where the answer comes in another form than the client's.
+        losses: what a request in another form of its dialect has lost.
 
     Attributes:
         candidate: the destination as the sender sees it.
+        model: what is asked for there, as far as that is known.
     """
 
     def __init__(
@@ -62,6 +67,8 @@ class Plan:
         conversion: Conversion | None = None,
         headers: Headers | None = None,
         recalled: Recall | None = None,
+        turn: Turn | None = None,
+        losses: LossLedger | None = None,
     ) -> None:
         self.provider = provider = runtime.providers.get(route.provider)
         self._converted = conversion is not None and conversion.encoded is not None
@@ -72,7 +79,7 @@ class Plan:
         self._headers = headers
         self._body = body
         self._tape = tape
-        self._losses: LossLedger | None = None
+        self._losses = losses or None
         if conversion is not None and conversion.encoded is not None:
             self._losses = conversion.encoded.losses
         elif recalled is not None and recalled.losses:
@@ -84,9 +91,12 @@ class Plan:
         )
         self._forwarded: Snapshot | None = None
         self._credential = ""
+        self.model = route.model or exchange.model
         self.route = route
         self.conversion = conversion
         self.recalled = recalled
+        self.turn = turn
+        self._project = ""
         self.candidate = Candidate(
             name=route.provider or route.host,
             make=self._make,
@@ -98,12 +108,19 @@ class Plan:
             or exchange.request.method in {"GET", "HEAD"},
         )
         if provider is not None:
-            self.candidate.policy = Policy(provider.retry)
+            full = runtime.capacity.enabled and operation.generates and provider.dialect == "gemini"
+            self.candidate.policy = Policy(provider.retry, runtime.capacity if full else None)
             self.candidate.breaker = runtime.breakers.get(provider.name)
+            if provider.wire == "code_assist" and operation.generates and operation.wire != "code_assist":
+                self.candidate.before = self._find_project
         name = conversion.source.name if conversion is not None else operation.dialect
         if operation.generates and name in runtime.dialects and not (provider is not None and provider.type.in_process):
             self.candidate.dialect = runtime.dialects.get(name)
             self.candidate.mend = self._mend if content else None
+
+    def only_once(self) -> None:
+        """Has it tried once, whatever comes of it."""
+        self.candidate.policy = Policy()
 
     def apply(self) -> None:
         """Notes on the exchange that this is the way it went."""
@@ -127,7 +144,9 @@ class Plan:
         exchange, route, provider = self._exchange, self.route, self.provider
         losses = LossLedger()
         adapt = provider.type.adapt if provider is not None and self._adapts else None
-        change = partial(_adapt, adapt, losses) if adapt is not None else None
+        change: Callable[[JsonBody], None] | None = self._put_project if self._project else None
+        if adapt is not None:
+            change = partial(_adapt, adapt, losses)
         headers, content = prepare(exchange, route, provider, credential, self._content, self._headers, change)
         if self._strict:
             losses.require_empty()
@@ -153,6 +172,29 @@ class Plan:
             timeouts=self._runtime.timeouts,
             verify=provider.verify if provider is not None else True,
         )
+
+    async def _find_project(self, credential: Credential | None, label: str) -> UpstreamResponse | None:
+        """Finds out the project that Code Assist wants named; an answer without one is the provider's."""
+        provider, runtime, exchange = self.provider, self._runtime, self._exchange
+        assert provider is not None
+        if provider.project:
+            self._project = provider.project
+            return None
+        client = self._headers if self._headers is not None else self._asked
+        asking = question(provider, credential, client.get(b"user-agent") or b"", runtime.timeouts)
+        if credential is not None:
+            exchange.secrets.add(credential.value)
+        found = await runtime.projects.find(provider, credential, asking, self.candidate.transport)
+        if isinstance(found, str):
+            self._project = found
+            return None
+        route = replace(self.route, target=asking.target)
+        self._forwarded = forwarded_snapshot(exchange.request, route, asking.headers, QUESTION)
+        self._credential = label
+        return found
+
+    def _put_project(self, body: JsonBody) -> None:
+        body["project"] = self._project
 
     def _mend(self, error: ErrorInfo) -> bool:
         """Leaves out the signatures of a history if the provider has refused one. Done once."""
@@ -212,16 +254,22 @@ async def planned(
     """The plan for a route: converted where that must be, and past the outbound hooks; or an answer that needs no
     provider. Raises CCProxyError where the request cannot go there."""
     operation, content = asked.operation, asked.content
-    conversion, headers, recalled = None, None, None
+    conversion, headers, recalled, form = None, None, None, None
     provider = runtime.providers.get(route.provider)
     if route.action == "transform":
         if operation.name == "model":
             return route.reason, endpoints.model(runtime, operation)
         assert provider is not None
         conversion, route = await convert(runtime, exchange, asked.request, operation, route, provider, content or b"")
+        conversion, route = completed(exchange, conversion, route, provider)
         if conversion.encoded is None:
             return route.reason, endpoints.counted(conversion.estimate())
         content, headers = conversion.encoded.body, conversion.headers(asked.request.headers)
+    elif provider is not None and (form := formed(exchange, asked.request, operation, route, provider, content or b"")):
+        asked = replace(asked, request=replace(asked.request, headers=form.headers), content=form.content)
+        route, content = form.route, form.content
+        if is_strict(runtime, exchange.request.headers):
+            form.losses.require_empty()
     elif content and operation.generates and provider is not None:
         if provider.type.streams:
             conversion = fold(runtime, exchange, asked.request, operation, content)
@@ -233,10 +281,21 @@ async def planned(
         route, headers, content, own = await hooks.outbound(asked, route, conversion, headers)
         if own is not None:
             return own
+    elif form is not None:
+        headers = form.headers
     elif recalled is not None and recalled.content is not None:
         headers = asked.request.headers
         content = set_model(headers, recalled.content, route.model) if route.model else content
-    return Plan(runtime, exchange, operation, route, content, body, tape, conversion, headers, recalled)
+    turn, losses = (form.turn, form.losses) if form is not None else (None, None)
+    return Plan(runtime, exchange, operation, route, content, body, tape, conversion, headers, recalled, turn, losses)
+
+
+def other_models(plan: Plan) -> list[tuple[str, str]]:
+    """The provider with each of the models to ask where the client's is full."""
+    provider, capacity = plan.provider, plan.candidate.policy.capacity
+    if provider is None or capacity is None:
+        return []
+    return [(provider.name, model) for model in capacity.fallback_models if model != plan.model]
 
 
 async def fallback(

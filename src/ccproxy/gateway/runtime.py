@@ -13,12 +13,14 @@ from ccproxy.egress.fetch import PublicFiles
 from ccproxy.egress.transport import Timeouts, Transport
 from ccproxy.gateway.config import GatewayConfig
 from ccproxy.gateway.guard import Guard
+from ccproxy.gateway.projects import Projects
 from ccproxy.lightllm.config import LightllmConfig
 from ccproxy.lightllm.reasoning_store import ReasoningStore
 from ccproxy.lightllm.registry import Registry
 from ccproxy.pipeline.pipelines import Pipelines
 from ccproxy.pipeline.services import Services
 from ccproxy.providers.base import Provider
+from ccproxy.providers.config import GeminiCapacity
 from ccproxy.routing.resolve import Router
 
 
@@ -32,6 +34,8 @@ class Runtime:
         reasoning: what clients do not send back; one for the whole life of the process.
         files: fetches what requests name by URL; None where that is not allowed.
         hooks: those of both stages; `services` is what they are lent.
+        capacity: what to do when a Gemini model is full.
+        projects: those that logins have at Code Assist; one for the whole life of the process.
         network: the way to real providers.
         local: the way to providers of an in-process type.
     """
@@ -50,6 +54,8 @@ class Runtime:
     hooks: Pipelines
     services: Services
     breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    capacity: GeminiCapacity = field(default_factory=GeminiCapacity)
+    projects: Projects = field(default_factory=Projects)
 
     def transport(self, provider: Provider | None) -> Transport:
         """The transport that reaches `provider` (None: a default upstream)."""

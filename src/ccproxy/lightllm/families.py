@@ -197,6 +197,7 @@ FAMILIES: Mapping[str, Mapping[str, Capabilities]] = {
 _ALIASES: Mapping[str, str] = {
     "openai_responses": "openai",
     "google": "gemini",
+    "vertex_claude": "vertex_ai",
     "kimi": "moonshot",
     "z_ai": "zai",
     "qwen": "dashscope",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ccproxy.auth.base import Credential
 from ccproxy.auth.pool import CredentialPool
@@ -18,6 +19,12 @@ from ccproxy.providers.config import Retry
 from ccproxy.util.address import origin
 
 Field = tuple[bytes, bytes]
+
+#: The forms in which requests of one dialect travel: `code_assist` is Gemini's in an envelope, `vertex` is Anthropic's with
+#: the model in the path.
+WireForm = Literal["plain", "code_assist", "vertex"]
+#: What only Code Assist's paths hold.
+CODE_ASSIST = "/v1internal"
 
 
 def bearer(value: str) -> Field:
@@ -55,6 +62,7 @@ class ProviderType:
         amend: puts into the header fields what a credential needs beside itself, and tells what it was.
         adapt: brings the body of a model request within what the provider takes, and records what that changes.
         streams: it answers with streams alone.
+        place: host and path for a project and a location, of a type that stands in a project of Google's cloud.
         in_process: answered inside ccproxy, without a network.
         models: model names it is known to serve.
     """
@@ -71,6 +79,7 @@ class ProviderType:
     amend: Callable[[list[Field], Credential], list[Addition]] | None = None
     adapt: Callable[[JsonBody, LossLedger], None] | None = None
     streams: bool = False
+    place: Callable[[str, str], tuple[str, str]] | None = None
     in_process: bool = False
     models: tuple[str, ...] = ()
 
@@ -88,6 +97,7 @@ class Provider:
         query: what the base URL carries along, without a question mark.
         retry: what to do when it fails; None is nothing.
         fallback: the providers to go on to when it fails, and the model to ask each for ("" for the client's).
+        project: the project that its requests belong to (Google's), or "" where that is not said.
     """
 
     name: str
@@ -106,6 +116,7 @@ class Provider:
     verify: bool = True
     family: str = ""
     models: tuple[str, ...] = ()
+    project: str = ""
 
     def speaks(self, dialect: str) -> bool:
         """Whether requests of `dialect` can go to it as they are."""
@@ -115,6 +126,13 @@ class Provider:
     def dialect(self) -> str:
         """Its main dialect, into which requests are converted; "" if it speaks all."""
         return self.dialects[0] if self.dialects else ""
+
+    @property
+    def wire(self) -> WireForm:
+        """The form in which it wants requests of its main dialect; its path tells."""
+        if CODE_ASSIST in self.path:
+            return "code_assist"
+        return "vertex" if "{action}" in self.path and self.dialect == "anthropic" else "plain"
 
     @property
     def origin(self) -> str:

@@ -93,4 +93,42 @@ class ProviderConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tr
             "dashscope, … Decides what a converted request may ask for."
         ),
     ] = ""
+    project: Annotated[
+        str,
+        Meta(
+            description="Project of Google's cloud: needed by `vertex_ai` and `vertex_claude`; for Code Assist in place of "
+            "the one that belongs to the login.",
+            pattern=r"^([a-z0-9.-]+:)?[a-z0-9-]*$",
+        ),
+    ] = ""
+    location: Annotated[
+        str,
+        Meta(description="Where that project's models run: a region, `global`, `us` or `eu`.", pattern=r"^[a-z0-9-]*$"),
+    ] = ""
     models: Annotated[list[str], Meta(description="Model names to list under `/v1/models`.")] = []
+
+
+class GeminiCapacity(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What to do when a model of a Gemini provider is full or over its limit (429, 503)."""
+
+    enabled: Annotated[bool, Meta(description="Do it. Otherwise such errors go to the client as they are.")] = False
+    fallback_models: Annotated[
+        list[str], Meta(description="Models to ask instead, in order and once each, when the client's own stays full.")
+    ] = []
+    sticky_retry_attempts: Annotated[
+        int, Meta(ge=0, le=10, description="How often the client's own model is asked again before that.")
+    ] = 3
+    sticky_retry_max_delay_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Longest wait for the same model. If the provider asks for more, the next one's turn comes.",
+        ),
+    ] = 60.0
+    terminal_delay_threshold_seconds: Annotated[
+        float, Meta(ge=0, description="If it asks for more than this, nothing else is tried.")
+    ] = 300.0
+    total_retry_budget_seconds: Annotated[
+        float,
+        Meta(ge=0, description="No wait begins that would end after this time, and no other model is asked then."),
+    ] = 120.0

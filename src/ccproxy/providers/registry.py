@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from types import MappingProxyType, ModuleType
 
 from ccproxy.auth.pool import CredentialPool
 from ccproxy.errors import ConfigError
 from ccproxy.providers import kinds
-from ccproxy.providers.base import Provider, ProviderType
+from ccproxy.providers.base import CODE_ASSIST, Provider, ProviderType
 from ccproxy.providers.config import ProviderConfig
 from ccproxy.util.address import Address, parse_address
 
@@ -52,8 +53,10 @@ def build_provider(name: str, config: ProviderConfig, credentials: CredentialPoo
     where = f"providers.{name}"
     if kind is None:
         raise ConfigError(f"{where}.type: unknown provider type {config.type!r}", hint=_known_types())
+    kind = _placed(where, config, kind)
     address = _address(where, config, kind)
     path = _join(address.path, config.path, kind)
+    _check_place(where, config, kind, path)
     if not path.isascii() or not path.isprintable():
         raise ConfigError(f"{where}.path: write spaces and characters beyond ASCII as %XX")
     if not path and not kind.in_process:
@@ -74,9 +77,29 @@ def build_provider(name: str, config: ProviderConfig, credentials: CredentialPoo
         retry=config.retry,
         fallback=tuple(parse_fallback(entry) for entry in config.fallback),
         verify=config.verify,
-        family=_family(where, config.family),
+        family=_family(where, config.family) or ("code_assist" if CODE_ASSIST in path else ""),
         models=tuple(config.models) or kind.models,
+        project=config.project,
     )
+
+
+def _placed(where: str, config: ProviderConfig, kind: ProviderType) -> ProviderType:
+    """The type with the host and path of its project, if that is what the configuration gives."""
+    if kind.place is None or config.path or not (config.project or config.location):
+        return kind
+    for name, value in (("project", config.project), ("location", config.location)):
+        if not value:
+            raise ConfigError(f"{where}.{name}: provider type {kind.name!r} needs a {name} too")
+    host, path = kind.place(config.project, config.location)
+    return replace(kind, host=host, path=path)
+
+
+def _check_place(where: str, config: ProviderConfig, kind: ProviderType, path: str) -> None:
+    """Nothing is said in vain."""
+    if config.location and (kind.place is None or config.path):
+        raise ConfigError(f"{where}.location: the place is said by host and path", hint="remove it, or the path")
+    if config.project and CODE_ASSIST not in path and (kind.place is None or config.path):
+        raise ConfigError(f"{where}.project: nothing is made of it here", hint="only Google's clouds have projects")
 
 
 def _family(where: str, name: str) -> str:
@@ -115,7 +138,8 @@ def _address(where: str, config: ProviderConfig, kind: ProviderType) -> Address:
     elif config.host or kind.host:
         field, text = "host", f"https://{config.host or kind.host}"
     else:
-        raise ConfigError(f"{where}.host: provider type {kind.name!r} needs a host or a base_url")
+        or_place = ", or a project and a location" if kind.place is not None else ""
+        raise ConfigError(f"{where}.host: provider type {kind.name!r} needs a host or a base_url{or_place}")
     try:
         address = parse_address(text)
     except ValueError as error:

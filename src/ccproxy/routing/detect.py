@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from ccproxy.exchange.http import Headers
+from ccproxy.providers.base import WireForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,13 @@ class Operation:
     def generates(self) -> bool:
         """Whether the answer is a model's: its request is a JSON document, its answer JSON or SSE."""
         return self.name in {"messages", "chat", "responses", "generate"}
+
+    @property
+    def wire(self) -> WireForm:
+        """The form in which the dialect's request comes."""
+        if self.upstream == "code_assist":
+            return "code_assist"
+        return "vertex" if self.dialect == "anthropic" and self.action else "plain"
 
 
 _VERSIONS = re.compile(r"(?:/+(v1beta1|v1beta|v1alpha|v1)(?=/|$))*")

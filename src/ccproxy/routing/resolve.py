@@ -13,13 +13,11 @@ from urllib.parse import quote
 from ccproxy.errors import ConfigError, CredentialError, NoRoute, NotSupported
 from ccproxy.exchange.http import Headers
 from ccproxy.exchange.route import Route
-from ccproxy.providers.base import Provider
+from ccproxy.providers.base import CODE_ASSIST, Provider
 from ccproxy.routing.config import TransformRule
 from ccproxy.routing.detect import Operation, detect
 from ccproxy.routing.sentinel import strip_key
 from ccproxy.util.address import Address, parse_address
-
-_CODE_ASSIST = "/v1internal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +153,7 @@ class Router:
                 model=model,
             )
         _check_form(provider, operation, reason)
+        other = takes_another_form(provider, operation)
         return Route(
             action="redirect",
             reason=reason,
@@ -162,8 +161,9 @@ class Router:
             scheme=provider.scheme,
             host=provider.host,
             port=provider.port,
-            target=_target(_path(provider, operation, model), provider.query, facts),
-            model=model if _in_body(facts) else "",
+            # Known when the request has been put into the other form: `converted_target`.
+            target=b"" if other else _target(_path(provider, operation, model), provider.query, facts),
+            model=model if other or _in_body(facts) else "",
         )
 
     def _converts(self, provider: Provider, operation: Operation) -> bool:
@@ -205,7 +205,7 @@ class Router:
 
 
 def converted_target(provider: Provider, path: str) -> bytes:
-    """Path and query at the provider for a request that was written in its dialect.
+    """Path and query at the provider for a request that was written in its dialect, or put into another form of it.
 
     Args:
         path: the documented path of the operation, with its query, as `lightllm` gives it.
@@ -254,17 +254,21 @@ def _check_form(provider: Provider, operation: Operation, reason: str) -> None:
         )
     if provider.type.in_process:
         return
-    asks = operation.generates or operation.name == "count_tokens"
-    in_path, wants_path = bool(operation.action), "{action}" in provider.path
-    if operation.dialect == "anthropic" and asks and in_path and not wants_path:
-        raise refusal("anthropic in the form of Vertex AI", "the plain one", "use the client without Vertex AI")
-    if operation.dialect == "anthropic" and asks and wants_path and not in_path:
-        raise refusal("plain anthropic", "the form of Vertex AI", "use the client in its Vertex AI mode")
-    wrapped, wraps = operation.upstream == "code_assist", _CODE_ASSIST in provider.path
+    if takes_another_form(provider, operation):
+        return
+    wrapped, wraps = operation.wire == "code_assist", CODE_ASSIST in provider.path
     if wrapped and not wraps:
-        raise refusal("gemini in the form of Code Assist", "the plain one", "use the client with an API key")
+        raise refusal("gemini in the form of Code Assist", "the plain one", "only model requests are rewritten")
     if wraps and not wrapped and operation.dialect == "gemini" and operation.action:
-        raise refusal("plain gemini", "the form of Code Assist", "choose a provider without /v1internal in its path")
+        raise refusal("plain gemini", "the form of Code Assist", f"which has no {operation.action}")
+
+
+def takes_another_form(provider: Provider, operation: Operation) -> bool:
+    """Whether a request has to be, and can be, put into another form of the same dialect for its provider."""
+    asks = operation.generates or operation.name == "count_tokens"
+    if not asks or provider.type.in_process or not provider.speaks(operation.dialect):
+        return False
+    return operation.wire != (provider.wire if operation.dialect == provider.dialect else "plain")
 
 
 def _in_body(facts: Facts) -> bool:

@@ -1,6 +1,7 @@
 """The public test kit: a provider that does what a test says. See `FakeProvider`, and docs/how-to/test-with-fakeprovider.md."""
 
 from ccproxy.providers.answers.script import Script, Text, Thinking, ToolCall, Usage
+from ccproxy.testing.code_assist import CodeAssist
 from ccproxy.testing.fake_provider import FakeProvider, refused_port
 from ccproxy.testing.framing import (
     cr,
@@ -38,6 +39,7 @@ from ccproxy.testing.websocket import CloseSocket, Expect, SendMessage, Socket, 
 __all__ = [
     "Certificates",
     "CloseSocket",
+    "CodeAssist",
     "Cut",
     "Disconnect",
     "Expect",
