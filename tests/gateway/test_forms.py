@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from rig import KEY, Raw, Rig, rig
 
 from ccproxy.auth.base import Credential, StaticSource
 from ccproxy.auth.pool import CredentialPool
+from ccproxy.pipeline.config import HooksConfig
 from ccproxy.providers.config import ProviderConfig, Retry
 from ccproxy.routing.config import TransformRule
 from ccproxy.testing import (
@@ -208,6 +210,40 @@ class TestCodeAssist:
                 await r.flow()
             first, second, other = (json.loads(f.forwarded.body)["request"]["session_id"] for f in r.store.flows)  # type: ignore[union-attr]
             assert first == second != other
+
+
+class TestTheHook:
+    async def test_all_that_is_asked_carries_gemini_clis_name(self) -> None:
+        hooks = HooksConfig(outbound=["ccproxy.hooks.gemini_cli", "ccproxy.hooks.redact_secrets"])
+        async with assisted(hooks=hooks) as (r, assist):
+            for dialect in CALLS:
+                assert (await ask(r, dialect, True, "assist")).status == 200
+            agents = {request.header("user-agent") for request in assist.provider.requests}
+            assert agents == {"GeminiCLI-tui/0.61.0/g (linux; x64; terminal) google-api-nodejs-client/10.9.0"}
+
+    async def test_other_hooks_see_the_envelope_and_the_answer(self, tmp_path: Path) -> None:
+        (tmp_path / "mine.py").write_text(HOOK)
+        hooks = HooksConfig(outbound=[f"{tmp_path}/mine.py:mine"])
+        async with assisted(hooks=hooks) as (r, assist):
+            for streamed in (False, True):
+                answer = await ask(r, "gemini", streamed, "assist")
+                assert b"HERE" in answer.body and b"\"response\"" not in answer.body
+            assert assist.asked == ["another", "another"]
+            sent = assist.provider.requests[-1].json()
+            assert sent["request"]["generationConfig"]["temperature"] == 0.5
+
+
+HOOK = """
+import msgspec
+from ccproxy.hooks import HookContext, hook
+from ccproxy.lightllm.ir.events import TextDelta
+
+@hook(reads=["request"], writes=["request", "answer"])
+def mine(ctx: HookContext) -> None:
+    sampling = msgspec.structs.replace(ctx.request.sampling, temperature=0.5)
+    ctx.request = msgspec.structs.replace(ctx.request, sampling=sampling, model="another")
+    ctx.on_event(lambda event: TextDelta(event.text.upper()) if isinstance(event, TextDelta) else None, edit=True)
+"""
 
 
 class TestTheProject:
