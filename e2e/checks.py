@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ccproxy.flows.model import Flow
 from ccproxy.testing import Received
-from clients import LOGIN, OWN, THEIRS, Case
+from clients import GOOGLE, LOGIN, OWN, THEIRS, Case
 from play import USAGE, Broken, Halved, Play
 from workplace import MANNERS, PATIENCE, Ended, Trouble, Workplace
 
@@ -165,7 +165,11 @@ def _judge_requests(place: Workplace, requests: list[Received], case: Case) -> N
 def _judge_identity(requests: list[Received], flows: list[Flow]) -> None:
     """What the provider got is what the client sent, to the byte (or what it was converted to, where that is); WebSocket
     messages too."""
-    sides = [flow.forwarded if flow.action == "transform" else flow.request for flow in flows if flow.forwarded]
+    sides = [
+        flow.forwarded if flow.action == "transform" or flow.answer else flow.request
+        for flow in flows
+        if flow.forwarded
+    ]
     sent = Counter(side.body for side in sides if side is not None and not side.redacted)
     if changed := sent - Counter(request.body for request in requests):
         raise Trouble(f"{changed.total()} bodies reached the provider changed")
@@ -185,7 +189,7 @@ def _judge_usage(flows: list[Flow]) -> None:
 
 
 def _judge_secrets(place: Workplace, case: Case, flows: list[Flow]) -> None:
-    if places := place.places_of([OWN, THEIRS, LOGIN, case.credential], flows):
+    if places := place.places_of([OWN, THEIRS, LOGIN, GOOGLE, case.credential], flows):
         raise Trouble(f"a credential is stored: {'; '.join(places)}")
 
 

@@ -18,6 +18,8 @@ SENTINEL = "sk-ant-oat-ccproxy-"
 OWN = "sk-own-0123456789abcdef0123456789"
 THEIRS = "sk-theirs-0123456789abcdef0123456789"
 LOGIN = "sk-ant-oat01-login-0123456789abcdef"
+#: That of a saved Google login.
+GOOGLE = "ya29.login-0123456789abcdef0123456789"
 
 #: For every client: no colours, no dialogue, nothing reported, nothing updated.
 QUIET = {
@@ -56,6 +58,7 @@ class Case:
         credential: what the provider must get: a field's value holds it.
         note: words that `ccproxy run` must say on stderr.
         websocket: the provider accepts upgrades.
+        google: Google's own hosts are there.
         errors: the statuses with which the provider shall fail. Where there are some, its answers are cut, too, and the
             client is interrupted.
     """
@@ -69,6 +72,7 @@ class Case:
     credential: str = OWN
     note: str = ""
     websocket: bool = False
+    google: bool = False
     errors: tuple[int, ...] = ()
 
 
@@ -88,6 +92,7 @@ def configuration(port: int, upstream: str) -> dict[str, object]:
                 "gpt": provider("openai"),
                 "responses": provider("openai_responses"),
                 "gemini": provider("gemini"),
+                "assist": {**provider("code_assist"), "project": "a-project"},
             },
         }
     }
@@ -113,7 +118,7 @@ def _claude() -> list[Case]:
         Case("claude", "sentinel", _CLAUDE, {"ANTHROPIC_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
         Case("claude", "no key", _CLAUDE, credential=THEIRS, note="selects provider claude"),
         Case("claude", "--provider", _CLAUDE, {"ANTHROPIC_API_KEY": OWN}, options=("--provider", "claude"), credential=THEIRS),
-        *_converted("claude", _CLAUDE, "ANTHROPIC_API_KEY", ("gpt", "responses", "gemini")),
+        *_converted("claude", _CLAUDE, "ANTHROPIC_API_KEY", ("gpt", "responses", "gemini", "assist")),
     ]  # fmt: skip
 
 
@@ -145,12 +150,19 @@ def _gemini() -> list[Case]:
     # Without a terminal 0.61 needs to know the kind of login; it retries ten times unless told otherwise.
     settings = {"security": {"auth": {"selectedType": "gemini-api-key"}}, "general": {"maxAttempts": 2}}
     files = {".gemini/settings.json": settings}
+    by_login = {"security": {"auth": {"selectedType": "oauth-personal"}}, "general": {"maxAttempts": 2}}
+    login = {"access_token": GOOGLE, "refresh_token": "1//refresh-0123456789", "expiry_date": 4_102_444_800_000, "token_type": "Bearer"}  # fmt: skip
+    saved = {".gemini/settings.json": by_login, ".gemini/oauth_creds.json": login}
+    given = {"GOOGLE_GENAI_USE_GCA": "true", "GOOGLE_CLOUD_ACCESS_TOKEN": GOOGLE}
     return [
         Case("gemini", "own key", _GEMINI, {"GEMINI_API_KEY": OWN}, files, errors=(429, 500)),
         Case("gemini", "sentinel", _GEMINI, {"GEMINI_API_KEY": f"{SENTINEL}gemini"}, files, credential=THEIRS),
         Case("gemini", "no key", _GEMINI, {}, files, credential=THEIRS, note="selects provider gemini"),
+        Case("gemini", "saved login", _GEMINI, {}, saved, credential=GOOGLE, google=True, errors=(403, 500)),
+        Case("gemini", "login from outside", _GEMINI, given, {".gemini/settings.json": by_login}, credential=GOOGLE),
         *_converted("gemini", _GEMINI, "GEMINI_API_KEY", ("claude", "gpt", "responses"), files),
-    ]
+        Case("gemini", "to Code Assist", _GEMINI, {"GEMINI_API_KEY": f"{SENTINEL}assist"}, files, credential=THEIRS, errors=(403, 500)),
+    ]  # fmt: skip
 
 
 def _qwen() -> list[Case]:

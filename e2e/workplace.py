@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from ccproxy.flows.reader import Reader
 from ccproxy.providers.answers.bodies import decode
 from ccproxy.testing import FakeProvider, Received, Reply, Socket, ThreadedProvider
 from clients import IMPATIENT, QUIET, Case, configuration
+from google import google
 
 BIN = Path(__file__).resolve().parent / "node_modules" / ".bin"
 #: Seconds that a client may take; those that retry take long.
@@ -95,10 +96,12 @@ class Workplace:
         root: its folder. `needle` is the file that the client has to read.
         provider: the stand-in, which hands every request to the play of the moment.
         version: what the client calls itself.
+        things: what is to be ended with it.
     """
 
-    def __init__(self, root: Path, provider: ThreadedProvider, needle: str) -> None:
+    def __init__(self, root: Path, provider: ThreadedProvider, needle: str, things: ExitStack) -> None:
         self.root = root
+        self.things = things
         self.provider = provider
         self.project = root / "project"
         self.needle = self.project / "needle.txt"
@@ -110,6 +113,7 @@ class Workplace:
             **QUIET,
         }
         self._seen = 0
+        self._google: dict[str, str] = {}
         self.project.mkdir(parents=True)
         self.needle.write_text(f"{needle}\n")
         (root / "proxy").mkdir(mode=0o700)
@@ -157,7 +161,10 @@ class Workplace:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(content))
             path.chmod(0o600)
-        env = {**self._env, "HOME": str(home), **({} if patient else IMPATIENT), **case.env}
+        if case.google and not self._google:
+            self._google = self.things.enter_context(google(self.root / "google"))
+        hosts = self._google if case.google else {}
+        env = {**self._env, "HOME": str(home), **({} if patient else IMPATIENT), **hosts, **case.env}
         return Running(
             [*_CCPROXY, "run", *case.options, "--", case.command, *case.words], env, self.project, home / "client"
         )
@@ -204,8 +211,8 @@ _CCPROXY = (sys.executable, "-P", "-m", "ccproxy")
 def workplace(root: Path, needle: str) -> Iterator[Workplace]:
     """A workplace under `root`, with the proxy running; all of it is ended on leaving. Raises Trouble if the proxy does
     not start, or no longer runs at the end."""
-    with FakeProvider.in_thread() as provider:
-        made = Workplace(root, provider, needle)
+    with FakeProvider.in_thread() as provider, ExitStack() as things:
+        made = Workplace(root, provider, needle, things)
         made.ccproxy("start", "--detach")
         try:
             yield made
