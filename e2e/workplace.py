@@ -23,7 +23,7 @@ from ccproxy.flows.reader import Reader
 from ccproxy.providers.answers.bodies import decode
 from ccproxy.testing import FakeProvider, Received, Reply, Socket, ThreadedProvider
 from clients import IMPATIENT, QUIET, Case, configuration
-from google import google
+from google_hosts import google
 
 BIN = Path(__file__).resolve().parent / "node_modules" / ".bin"
 #: Seconds that a client may take; those that retry take long.

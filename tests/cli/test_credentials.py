@@ -54,6 +54,7 @@ async def test_each_credential_is_tried_on_its_own(tmp_path: Path) -> None:
         ("openai", "/v1?v=2", b"/v1/models?v=2"),
         ("anthropic", "", b"/v1/models"),
         ("gemini", "", b"/v1beta/models"),
+        ("code_assist", "", b"/v1internal:loadCodeAssist"),
         ("codex", "/backend-api/codex", b"/backend-api/codex/models?client_version=0.0.0"),
     ],
 )

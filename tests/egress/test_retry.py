@@ -16,7 +16,12 @@ CASES: list[tuple[int, dict[str, str], ErrorInfo | None, Verdict]] = [
     (400, {}, ErrorInfo("authentication", "m"), Verdict(elsewhere=True, credential="refused")),
     (429, {}, None, Verdict(**AGAIN, credential="limited", full=True)),
     (429, {"retry-after": "7"}, None, Verdict(**AGAIN, credential="limited", full=True, wait=7)),
-    (429, {}, ErrorInfo("rate_limit", "m", retry_after=3.5), Verdict(**AGAIN, credential="limited", full=True, wait=3.5)),
+    (
+        429,
+        {},
+        ErrorInfo("rate_limit", "m", retry_after=3.5),
+        Verdict(**AGAIN, credential="limited", full=True, wait=3.5),
+    ),
     (429, {}, ErrorInfo("quota", "m"), Verdict(elsewhere=True, credential="limited", full=True)),
     (429, {"x-should-retry": "false"}, None, Verdict(elsewhere=True, credential="limited", full=True)),
     (500, {}, None, Verdict(**AGAIN, unhealthy=True)),

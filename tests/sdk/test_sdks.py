@@ -14,13 +14,20 @@ from google.genai import errors as genai_errors
 from google.genai import types as genai_types
 from rig import Rig, rig
 
-from ccproxy.testing import native_error
+from ccproxy.providers.config import ProviderConfig
+from ccproxy.testing import CodeAssist, FakeProvider, native_error
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 
 #: Whose key the client has: its own, or a sentinel for one of these providers. The SDK's own dialect is relayed, the
 #: others are converted: every client dialect meets every upstream dialect.
-KEYS = ["own", "demo", "anthropic", "openai", "responses", "gemini"]
+KEYS = ["own", "demo", "anthropic", "openai", "responses", "gemini", "assist", "vertex_claude", "vertex_ai"]
+#: Of these the providers that want their dialect in a form of their own.
+FORMS = {
+    "assist": {"type": "code_assist"},
+    "vertex_claude": {"type": "vertex_claude", "project": "p", "location": "eu"},
+    "vertex_ai": {"type": "vertex_ai", "project": "p", "location": "global"},
+}
 
 PROMPT = "Say hello."
 
@@ -31,13 +38,14 @@ def credential(kind: str) -> str:
 
 @asynccontextmanager
 async def through(kind: str) -> AsyncIterator[Rig]:
-    async with rig() as r:
-        yield r
-        if kind == "demo":
-            assert r.provider.requests == []
-        else:
-            assert r.provider.requests
-            assert all(b"ccproxy" not in request.raw for request in r.provider.requests)
+    async with FakeProvider() as fake:
+        CodeAssist(fake)
+        types = {name: ProviderConfig(base_url=fake.url, **config) for name, config in FORMS.items()}  # type: ignore[arg-type]
+        async with rig(types=types) as r:
+            yield r
+            requests = [*fake.requests, *r.provider.requests]
+            assert bool(requests) is (kind != "demo")
+            assert all(b"ccproxy" not in request.raw for request in requests)
 
 
 @pytest.mark.parametrize("kind", KEYS)

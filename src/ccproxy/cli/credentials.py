@@ -20,11 +20,13 @@ from ccproxy.egress.transport import Timeouts, UpstreamRequest
 from ccproxy.errors import CCProxyError, CommandError, CredentialError
 from ccproxy.exchange.exchange import Step
 from ccproxy.exchange.http import Headers
+from ccproxy.gateway.projects import question
 from ccproxy.providers.base import Provider
 from ccproxy.providers.registry import build_provider
 from ccproxy.util.clock import SystemClock
 
 _TRY_SECONDS = 30.0
+_TIMEOUTS = Timeouts(_TRY_SECONDS, _TRY_SECONDS, _TRY_SECONDS)
 #: The versions of their interfaces that providers want to be told.
 _ASKED_FOR = {"anthropic": [(b"anthropic-version", b"2023-06-01")]}
 _QUERIES = {"/backend-api/codex": b"client_version=0.0.0"}
@@ -77,7 +79,7 @@ class Credentials:
         return await self._each(name, renew)
 
     async def test(self, name: str) -> list[Outcome]:
-        """Asks the provider for its models with each of its credentials."""
+        """Asks the provider for its models, or Code Assist for a project, with each of its credentials."""
         pool = self._pool(name)
         provider = build_provider(name, self._settings.providers[name], pool)
         if provider.type.in_process:
@@ -109,7 +111,13 @@ class Credentials:
         query = b"&".join(part for part in (provider.query, _QUERIES.get(base, b"")) if part)
         target = f"{base}/models".encode() + (b"?" + query if query else b"")
 
+        assists = provider.wire == "code_assist"
+        if assists:
+            target = question(provider, None, b"", _TIMEOUTS).target
+
         def make(credential: Credential | None, label: str) -> UpstreamRequest:
+            if assists:
+                return question(provider, credential, b"", _TIMEOUTS)
             headers = Headers([(b"accept", b"application/json"), *_ASKED_FOR.get(provider.dialect, [])])
             if credential is not None:
                 headers.pairs += provider.credential_fields(credential)
@@ -122,7 +130,7 @@ class Credentials:
                 port=provider.port,
                 target=target,
                 headers=headers,
-                timeouts=Timeouts(_TRY_SECONDS, _TRY_SECONDS, _TRY_SECONDS),
+                timeouts=_TIMEOUTS,
                 verify=provider.verify,
             )
 

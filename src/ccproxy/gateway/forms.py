@@ -40,6 +40,8 @@ from ccproxy.util.clock import Clock
 #: Largest answer that is collected, in bytes.
 MAX_DOCUMENT = 64 * 1024 * 1024
 _VERTEX = "/v1/projects/-/locations/-/publishers/anthropic/models"
+#: What paths of Gemini on Vertex AI hold.
+_GOOGLES = "/publishers/google/"
 _VERSION = b"anthropic-version"
 
 
@@ -104,10 +106,14 @@ def formed(
 def completed(exchange: Exchange, conversion: Conversion, route: Route, provider: Provider) -> tuple[Conversion, Route]:
     """A request that was converted, with what the form of its provider needs beyond that."""
     encoded = conversion.encoded
-    if encoded is None or provider.wire == "plain":
+    if encoded is None:
         return conversion, route
     body, counts = encoded.body, conversion.asked == "count_tokens"
-    if provider.wire == "vertex":
+    if provider.wire == "plain":
+        if not counts or _GOOGLES not in provider.path:
+            return conversion, route
+        body = envelope.flat_count(body)
+    elif provider.wire == "vertex":
         body, action = vertex.to_vertex(body, "", "", counts=counts)
         route = replace(
             route, target=converted_target(provider, _vertex_path(encoded.request.model, action, counts=counts))

@@ -42,7 +42,7 @@ class Params(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 )
 def gemini_cli(ctx: HookContext, params: Params) -> None:
     """Gives requests of other clients gemini-cli's user agent, on their way to Code Assist."""
-    if ctx.headers.get("user-agent", "").startswith(_OWN):
+    if (ctx.headers.get("user-agent") or "").startswith(_OWN):
         return
     ctx.headers["user-agent"] = params.user_agent.replace("{model}", _ODD.sub("", ctx.model))
     ctx.headers["x-goog-api-client"] = params.api_client

@@ -47,6 +47,18 @@ def wrap_count(body: bytes, model: str, ledger: LossLedger) -> bytes:
     return b'{"request":{"model":%b,"contents":%b}}' % (dumps(f"models/{model.removeprefix('models/')}"), contents)
 
 
+def flat_count(body: bytes) -> bytes:
+    """A token count as Vertex AI takes it: what the public API takes inside of a request stands at the top."""
+    asked = JsonBody(body)
+    for name in _NESTED_COUNT:
+        if (nested := asked.get_raw(name)) is not None:
+            flat = JsonBody(nested)
+            for other in ("model", "toolConfig", "tool_config"):
+                flat.delete(other)
+            return flat.raw
+    return body
+
+
 def complete(body: bytes, *, prompt: str, session: str) -> bytes:
     """An enveloped request with the ids that gemini-cli sends, where it has none.
 
