@@ -124,6 +124,13 @@ class TestWarnings:
     def test_logins_are_nothing_to_warn_of(self, kind: str) -> None:
         assert self.warnings(f"providers:\n  x:\n    type: demo\n    auth: {{type: {kind}}}") == []
 
+    def test_a_google_login_at_the_public_api(self) -> None:
+        text = "providers:\n  x:\n    type: {}\n    auth: {{type: google_oauth}}"
+
+        assert self.warnings(text.format("code_assist")) == []
+        [found] = self.warnings(text.format("gemini"))
+        assert found.startswith(":5: ccproxy.providers.x.auth: ") and "use type: code_assist" in found
+
     def test_certificates_that_are_not_verified(self) -> None:
         found = self.warnings("providers:\n  x:\n    type: demo\n    verify: false")
 

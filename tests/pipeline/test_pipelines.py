@@ -58,7 +58,7 @@ def test_the_documented_list_resolves() -> None:
     ]  # fmt: skip
     assert found.warnings == [
         f"hooks.outbound: hook {name} does nothing in this version"
-        for name in ("gemini_cli", "pplx_stamp_headers", "inject_mcp_notifications", "shape")
+        for name in ("pplx_stamp_headers", "inject_mcp_notifications", "shape")
     ]
 
 

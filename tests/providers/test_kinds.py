@@ -25,6 +25,7 @@ KINDS = [
     ("openai_responses", ("openai_responses",), "https://api.openai.com/v1/responses", b"Authorization"),
     ("gemini", ("gemini",), f"https://generativelanguage.googleapis.com/v1beta/models/{MODEL}", b"x-goog-api-key"),
     ("google", ("gemini",), f"https://generativelanguage.googleapis.com/v1beta/models/{MODEL}", b"x-goog-api-key"),
+    ("code_assist", ("gemini",), "https://cloudcode-pa.googleapis.com/v1internal:{action}", b"Authorization"),
     ("codex", ("openai_responses",), "https://chatgpt.com/backend-api/codex/responses", b"Authorization"),
     ("demo", (), "https://demo.invalid", b"Authorization"),
 ]

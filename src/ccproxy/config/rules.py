@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ccproxy.auth.config import GoogleOAuth
 from ccproxy.config.formats import is_loopback
 from ccproxy.config.problems import Path, Problems, dotted, named, quoted, suggestion
 from ccproxy.config.settings import Settings
@@ -42,6 +43,11 @@ def warnings(settings: Settings, tree: Node) -> list[str]:
                     "TLS certificates are not verified: anyone on the way can read the credential",
                 )
             )
+        auth = provider.auth if isinstance(provider.auth, list) else [provider.auth]
+        plain = provider.type in {"gemini", "google"} and not (provider.host or provider.base_url)
+        if plain and any(isinstance(each, GoogleOAuth) for each in auth):
+            words = "a login of gemini-cli is for Code Assist, not for the public API; use type: code_assist"
+            found.append((("providers", name, "auth"), words))
     return [f"{place_of(tree, path)}: {dotted(path)}: {text}" for path, text in found]
 
 

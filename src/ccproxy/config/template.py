@@ -64,9 +64,7 @@ _EXAMPLES: Mapping[tuple[str, ...], object] = MappingProxyType(
                 "fallback": ["deepseek/deepseek-chat"],
             },
             "gemini-login": {
-                "type": "gemini",
-                "host": "cloudcode-pa.googleapis.com",
-                "path": "/v1internal:{action}",
+                "type": "code_assist",
                 "auth": {"type": "google_oauth"},
             },
             "codex-login": {"type": "codex", "auth": {"type": "codex_oauth"}},
@@ -91,7 +89,7 @@ _NOTES: Mapping[tuple[str, ...], str] = MappingProxyType(
         ("providers", "deepseek"): "Messages API under a prefix, given as a URL.",
         ("providers", "gemini"): "The model and the action stand in the path.",
         ("providers", "claude-login"): "The login of Claude Code; when it fails, another provider is asked.",
-        ("providers", "gemini-login"): "The login of gemini-cli, for gemini-cli: Code Assist has a form of its own.",
+        ("providers", "gemini-login"): "The login of gemini-cli, for every client.",
         ("providers", "codex-login"): "The login of Codex.",
     }
 )
