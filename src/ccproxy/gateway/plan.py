@@ -314,7 +314,9 @@ async def fallback(
         entry: the provider's name, and the model to ask it for or "".
     """
     name, model = entry
-    route = runtime.router.to(name, facts, f"fallback of {_name(exchange)}", model=model)
+    before = _name(exchange)
+    reason = f"another model of {name}" if name == before else f"fallback of {before}"
+    route = runtime.router.to(name, facts, reason, model=model)
     plan = await planned(runtime, exchange, asked, hooks, route, body, tape)
     if not isinstance(plan, Plan):
         raise NotSupported(f"provider {name!r} cannot be asked for this")
