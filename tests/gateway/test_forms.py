@@ -77,7 +77,7 @@ class TestCodeAssist:
 
             assert (answer.status, answer.complete) == (200, True), answer.body
             assert b"Here" in answer.body
-            assert b"traceId" not in answer.body
+            assert b"traceId" not in answer.body and "x-ccproxy-losses" not in answer.headers
             assert assist.asked == ["g"]
             flow = await r.flow()
             assert flow.forwarded is not None and flow.answer is not None and flow.response is not None
@@ -178,6 +178,17 @@ class TestCodeAssist:
             received = r.provider.requests[-1]
             assert received.target.decode() == f"/v1beta/models/g-1:{action}"
             assert received.json() == CONTENTS
+            first = answer.body.partition(b"\n")[0].removeprefix(b"data: ") if streamed else answer.body
+            assert "candidates" in json.loads(first)["response"]
+
+    @BOTH
+    async def test_so_does_a_provider_of_another_dialect(self, streamed: bool) -> None:
+        rules = [TransformRule(match_path="^/v1internal", dest_provider="openai", dest_model="gpt")]
+        async with rig(rules=rules) as r:
+            action = "streamGenerateContent?alt=sse" if streamed else "generateContent"
+            body = {"model": "g-1", "project": "p", "user_prompt_id": "u", "request": CONTENTS}
+            answer = await r.request("POST", f"/v1internal:{action}", json.dumps(body).encode(), [JSON])
+            assert answer.status == 200 and r.provider.requests[-1].json()["model"] == "gpt"
             first = answer.body.partition(b"\n")[0].removeprefix(b"data: ") if streamed else answer.body
             assert "candidates" in json.loads(first)["response"]
 
@@ -412,6 +423,17 @@ class TestVertex:
             [received] = r.provider.requests
             assert received.target.decode() == f"{VERTEX}/anthropic/models/count-tokens:rawPredict"
             assert received.json()["model"] == "g"
+
+    async def test_gemini_counts_what_stands_at_the_top(self) -> None:
+        async with self._rig() as r:
+            body = json.dumps(
+                CALLS["anthropic"][1] | {"tools": [{"name": "t", "input_schema": {"type": "object"}}]}
+            ).encode()
+            answer = await r.request("POST", "/v1/messages/count_tokens", body, [JSON, key("vertex_ai")])
+            assert json.loads(answer.body)["input_tokens"] > 0
+            [received] = r.provider.requests
+            assert received.target.endswith(b"/publishers/google/models/g:countTokens")
+            assert set(received.json()) == {"contents", "tools"}
 
     async def test_tokens_of_another_dialect_are_counted(self) -> None:
         async with self._rig() as r:

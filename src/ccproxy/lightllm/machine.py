@@ -46,7 +46,15 @@ _NONE = object()
 
 #: Extras of answers that say how the provider served them, nothing of what it said.
 _BOOKKEEPING = frozenset(
-    {"system_fingerprint", "service_tier", "inference_geo", "speed", "promptTokensDetails", "candidatesTokensDetails"}
+    {
+        "system_fingerprint",
+        "service_tier",
+        "inference_geo",
+        "speed",
+        "promptTokensDetails",
+        "candidatesTokensDetails",
+        "traceId",
+    }
 )
 
 
