@@ -37,6 +37,12 @@ TESTED_ELSEWHERE = {
     "interceptor/gatekeeper.py": "tests/interceptor/test_process.py",
     "interceptor/scribe.py": "tests/interceptor/test_process.py",
     "interceptor/ways.py": "tests/interceptor/test_process.py",
+    # The first commands on flows, as a user runs them.
+    "cli/commands/flows/clear.py": "tests/cli/commands/test_flows.py",
+    "cli/commands/flows/compare.py": "tests/cli/commands/test_flows.py",
+    "cli/commands/flows/list.py": "tests/cli/commands/test_flows.py",
+    "cli/commands/flows/show.py": "tests/cli/commands/test_flows.py",
+    "cli/flowset.py": "tests/cli/commands/test_flows.py",
     # Its leases are what `run --inspect` gets.
     "cli/jailed.py": "tests/jail/test_launch.py",
     # The parts of one translator, which is tested as a whole.
