@@ -53,7 +53,7 @@ async def test_subprotocols_are_agreed_end_to_end() -> None:
             assert client.subprotocol == "b"
 
 
-@pytest.mark.parametrize("status", [401, 404, 426])
+@pytest.mark.parametrize("status", [400, 401, 403, 426, 503])
 async def test_a_refused_handshake_reaches_the_client_as_it_is(status: int, caplog: pytest.LogCaptureFixture) -> None:
     async with rig() as r:
         r.provider.on("/v1/responses", native_error("openai_responses", status, "use http"))

@@ -14,6 +14,7 @@ import ssl
 from collections.abc import AsyncIterator
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.datastructures import HeadersLike
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidMessage,
@@ -21,12 +22,12 @@ from websockets.exceptions import (
     PayloadTooBig,
     WebSocketException,
 )
-from websockets.http11 import Response
+from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from ccproxy.egress import failures, keepalive
 from ccproxy.egress.proxy import EgressProxy
-from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse, UpstreamSocket
+from ccproxy.egress.transport import Transport, UpstreamRequest, UpstreamResponse, UpstreamSocket
 from ccproxy.egress.tunnel import connect_through
 from ccproxy.egress.wire import encode_head
 from ccproxy.errors import UpstreamCut, UpstreamError
@@ -36,6 +37,26 @@ from ccproxy.exchange.http import Headers
 CLOSE_SECONDS = 2.0
 _OWN = frozenset({b"host", b"connection", b"upgrade", b"content-length", b"transfer-encoding"})
 _MAX_REASON = 123
+
+
+class _Refused(InvalidStatus):
+    """A handshake that was not accepted, with what was asked."""
+
+    def __init__(self, response: Response, request: Request | None) -> None:
+        super().__init__(response)
+        self.request = request
+
+
+class _Connection(ClientConnection):
+    """The library's connection; a refusal brings the request along."""
+
+    async def handshake(
+        self, additional_headers: HeadersLike | None = None, user_agent_header: str | None = None
+    ) -> None:
+        try:
+            await super().handshake(additional_headers, user_agent_header)
+        except InvalidStatus as refused:
+            raise _Refused(refused.response, self.request) from None
 
 
 class _Connect(connect):
@@ -88,6 +109,7 @@ async def open_socket(
                 close_timeout=CLOSE_SECONDS,
                 max_size=max_message,
                 logger=_silent_logger(),
+                create_connection=_Connection,
                 ssl=context,
                 sock=tunnel,
             )
@@ -95,8 +117,8 @@ async def open_socket(
             opening.ws_uri.path = request.target.decode("ascii")
             opening.ws_uri.query = ""
             connection = await opening
-    except InvalidStatus as refused:
-        return RefusedHandshake(refused.response)
+    except _Refused as refused:
+        return RefusedHandshake(refused.response, _fields(refused.request))
     except TimeoutError:
         via = proxy.name if proxy else ""
         raise failures.connect_timeout(where, request.timeouts.connect, proxy=via) from None
@@ -125,21 +147,22 @@ def _relayed(headers: Headers) -> list[tuple[str, str]]:
     ]
 
 
-def _received(response: Response | None) -> Headers:
-    if response is None:
+def _fields(message: Request | Response | None) -> Headers:
+    if message is None:
         return Headers()
-    return Headers((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.raw_items())
+    return Headers((name.encode("latin-1"), value.encode("latin-1")) for name, value in message.headers.raw_items())
 
 
 class OpenSocket:
-    """An open WebSocket (`UpstreamSocket`)."""
+    """An open WebSocket (`UpstreamSocket`). `sent` are the header fields of the handshake as it went out."""
 
     def __init__(self, connection: ClientConnection, where: str, max_message: int) -> None:
         self._connection = connection
         self._where = where
         self._max_message = max_message
         self._closing = False
-        self.headers = _received(connection.response)
+        self.headers = _fields(connection.response)
+        self.sent = _fields(connection.request)
 
     @property
     def subprotocol(self) -> str | None:
@@ -207,13 +230,14 @@ def _sendable(code: int) -> int:
 
 
 class RefusedHandshake:
-    """An upstream's answer to a handshake it did not accept (`UpstreamResponse`), whole."""
+    """An upstream's answer to a handshake it did not accept (`UpstreamResponse`), whole. `sent` is as in `OpenSocket`."""
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: Response, sent: Headers) -> None:
         self._body = bytes(response.body)
         self.status = response.status_code
         self.reason = response.reason_phrase
-        self.headers = _received(response)
+        self.headers = _fields(response)
+        self.sent = sent
         self.http_version = "1.1"
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -223,3 +247,50 @@ class RefusedHandshake:
 
     async def close(self) -> None:
         """Nothing is left to close."""
+
+
+class Accepted:
+    """A handshake that was accepted, as the answer it is (`UpstreamResponse`): `socket` is open."""
+
+    status = 101
+    reason = "Switching Protocols"
+    http_version = "1.1"
+
+    def __init__(self, socket: UpstreamSocket) -> None:
+        self.socket = socket
+        self.headers = socket.headers
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """There is no body."""
+        nothing: tuple[bytes, ...] = ()
+        for piece in nothing:
+            yield piece
+
+    async def close(self) -> None:
+        """Closes the socket, which nobody is to have."""
+        await self.socket.close()
+
+
+class Handshakes:
+    """Makes WebSockets of the requests it is to send, so that they are tried like any request (`sender.Sends`).
+
+    Args:
+        subprotocols, max_message: as in `Transport.open_socket`.
+
+    Attributes:
+        sent: the header fields of the last handshake as it went out, or None.
+    """
+
+    def __init__(self, transport: Transport, subprotocols: list[str], *, max_message: int) -> None:
+        self._transport = transport
+        self._subprotocols = subprotocols
+        self._max_message = max_message
+        self.sent: Headers | None = None
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        """One handshake: `Accepted`, or the upstream's refusal. Raises as `Transport.open_socket`."""
+        self.sent = None
+        answer = await self._transport.open_socket(request, self._subprotocols, max_message=self._max_message)
+        if isinstance(answer, OpenSocket | RefusedHandshake):
+            self.sent = answer.sent
+        return Accepted(answer) if isinstance(answer, UpstreamSocket) else answer

@@ -101,6 +101,7 @@ class Gateway:
                 await relay_websocket(
                     self.runtime,
                     self._recorder,
+                    self._sender,
                     self._clock,
                     scope,
                     receive,

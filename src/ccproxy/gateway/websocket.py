@@ -12,19 +12,21 @@ from typing import Any
 
 from uvicorn.protocols.utils import ClientDisconnected
 
-from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse, UpstreamSocket
-from ccproxy.errors import CCProxyError, CredentialError, NotSupported
-from ccproxy.exchange.exchange import Client, Exchange, Failure, ResponseHead, Step, Timings, new_id
+from ccproxy.egress.sender import Sender
+from ccproxy.egress.transport import UpstreamResponse, UpstreamSocket
+from ccproxy.errors import CCProxyError
+from ccproxy.exchange.exchange import Client, Exchange, Failure, ResponseHead, Timings, new_id
 from ccproxy.exchange.http import Headers, Snapshot
 from ccproxy.flows.recorder import Recorder, Tape
 from ccproxy.gateway.answer import Send, outgoing
 from ccproxy.gateway.bodies import Receive
 from ccproxy.gateway.bridge import Bridge, Serve
-from ccproxy.gateway.hooked import needs_http
+from ccproxy.gateway.dial import dial
 from ccproxy.gateway.log import log_exchange
+from ccproxy.gateway.overheard import Overheard
 from ccproxy.gateway.replies import error_document, error_headers, phrase
 from ccproxy.gateway.runtime import Runtime
-from ccproxy.gateway.steps import admit, destination, facts, note_failure, prepare, session_of, take_over, too_many
+from ccproxy.gateway.steps import note_failure, take_over, too_many
 from ccproxy.lightllm.dialect import Dialect
 from ccproxy.util.clock import Clock
 
@@ -41,6 +43,7 @@ _HANDSHAKE = frozenset(
 async def relay_websocket(
     runtime: Runtime,
     recorder: Recorder,
+    sender: Sender,
     clock: Clock,
     scope: Any,
     receive: Receive,
@@ -53,6 +56,7 @@ async def relay_websocket(
     """One WebSocket, from handshake to close, recorded as one flow; refused if the gateway is `full`.
 
     Args:
+        sender: makes the handshake with the provider.
         serve: the way of a request, for messages that cannot be relayed.
     """
     exchange = _begin(scope, clock)
@@ -62,11 +66,13 @@ async def relay_websocket(
     try:
         if full:
             raise too_many()
-        socket = await _open(runtime, exchange, clock, scope["subprotocols"])
+        socket = await dial(runtime, exchange, sender, clock, scope["subprotocols"])
         if isinstance(socket, Dialect):
             await Bridge(socket, serve, exchange, tape, scope, receive, send).run()
         elif isinstance(socket, UpstreamSocket):
-            await _relay(exchange, socket, tape, receive, send)
+            known = exchange.dialect in runtime.dialects
+            overheard = Overheard(exchange, runtime.dialects.get(exchange.dialect) if known else None)
+            await _relay(exchange, socket, overheard, tape, receive, send)
         else:
             await _refuse(exchange, socket, tape, send)
         exchange.outcome = "complete" if exchange.outcome == "pending" else exchange.outcome
@@ -97,69 +103,26 @@ async def relay_websocket(
         raise ClientDisconnected
 
 
-async def _open(
-    runtime: Runtime, exchange: Exchange, clock: Clock, subprotocols: list[str]
-) -> UpstreamSocket | UpstreamResponse | Dialect:
-    """The provider's socket, or its refusal; or the client's dialect, where messages are to be answered by HTTP."""
-    operation, credentials = admit(runtime, exchange)
-    route = runtime.router.resolve(
-        facts(exchange.request, operation, credentials, exchange.model, destination(exchange))
-    )
-    exchange.route = route
-    if operation.generates and (route.action == "transform" or needs_http(runtime)):
-        dialect = runtime.dialects.get(operation.dialect)
-        if dialect.conversation is not None:
-            return dialect
-        raise NotSupported(f"{operation.dialect} has no WebSockets here", hint="use HTTP", status=426)
-    provider = runtime.providers.get(route.provider)
-    pool = provider.credentials if provider is not None and not route.keep_credential else None
-    member = pool.choose(session_of(exchange, None)) if pool is not None else None
-    credential = await member.source.get() if member is not None else None
-    exchange.credential = member.source.label if member is not None else ""
-    exchange.timings.upstream_sent = clock.mono()
-    while True:
-        headers, _ = prepare(exchange, route, provider, credential, b"")
-        request = UpstreamRequest(
-            method="GET",
-            scheme=route.scheme,
-            host=route.host,
-            port=route.port,
-            target=route.target,
-            headers=headers,
-            timeouts=runtime.timeouts,
-            verify=provider.verify if provider is not None else True,
-        )
-        socket = await runtime.transport(provider).open_socket(
-            request, subprotocols, max_message=runtime.config.max_websocket_message_bytes
-        )
-        exchange.timings.upstream_head = clock.mono()
-        refused = not isinstance(socket, UpstreamSocket) and socket.status == 401
-        if not refused or member is None or credential is None or exchange.story:
-            return socket
-        try:
-            renewed = await member.source.refresh(credential)
-        except CredentialError:
-            return socket
-        if renewed == credential:
-            return socket
-        exchange.story.append(Step(route.provider, exchange.credential, 401, "status 401", "renewed the credential"))
-        await socket.close()
-        credential = renewed
-
-
-async def _relay(exchange: Exchange, socket: UpstreamSocket, tape: Tape, receive: Receive, send: Send) -> None:
+async def _relay(
+    exchange: Exchange, socket: UpstreamSocket, overheard: Overheard, tape: Tape, receive: Receive, send: Send
+) -> None:
     """Messages in both directions until either side closes; the other side gets the same code and reason."""
     headers = outgoing(socket.headers).without(_HANDSHAKE)
     headers.add(b"x-ccproxy-flow", exchange.id.encode())
     exchange.response = ResponseHead(101, "Switching Protocols", socket.headers)
     await send({"type": "websocket.accept", "subprotocol": socket.subprotocol, "headers": headers.pairs})
-    upward = asyncio.create_task(_client_to_upstream(socket, tape, receive), name=f"websocket {exchange.id} up")
-    downward = asyncio.create_task(_upstream_to_client(socket, tape, send), name=f"websocket {exchange.id} down")
+    upward = asyncio.create_task(
+        _client_to_upstream(socket, overheard, tape, receive), name=f"websocket {exchange.id} up"
+    )
+    downward = asyncio.create_task(
+        _upstream_to_client(socket, overheard, tape, send), name=f"websocket {exchange.id} down"
+    )
     try:
         done, _ = await asyncio.wait({upward, downward}, return_when=asyncio.FIRST_COMPLETED)
         if upward in done:
             code, reason = upward.result()
-            exchange.outcome = "client_gone" if code == _BROKEN else "complete"
+            if exchange.outcome == "pending":
+                exchange.outcome = "client_gone" if code == _BROKEN else "complete"
             await socket.close(1001 if code == _BROKEN else 1000 if code == _NO_CODE else code, reason)
         else:
             downward.result()
@@ -173,7 +136,9 @@ async def _relay(exchange: Exchange, socket: UpstreamSocket, tape: Tape, receive
         await socket.close()
 
 
-async def _client_to_upstream(socket: UpstreamSocket, tape: Tape, receive: Receive) -> tuple[int, str]:
+async def _client_to_upstream(
+    socket: UpstreamSocket, overheard: Overheard, tape: Tape, receive: Receive
+) -> tuple[int, str]:
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
@@ -182,12 +147,14 @@ async def _client_to_upstream(socket: UpstreamSocket, tape: Tape, receive: Recei
         text = message.get("text")
         content = text if text is not None else message["bytes"]
         tape.websocket_message(True, content)
+        overheard.asked(content)
         await socket.send(content)
 
 
-async def _upstream_to_client(socket: UpstreamSocket, tape: Tape, send: Send) -> None:
+async def _upstream_to_client(socket: UpstreamSocket, overheard: Overheard, tape: Tape, send: Send) -> None:
     async for content in socket.messages():
         tape.websocket_message(False, content)
+        overheard.answered(content)
         key = "text" if isinstance(content, str) else "bytes"
         await send({"type": "websocket.send", key: content})
 
