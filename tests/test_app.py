@@ -29,6 +29,7 @@ from ccproxy.testing import (
     TokenEndpoint,
     native_error,
     no_answer,
+    refused_port,
 )
 
 PATIENCE = 20.0
@@ -364,3 +365,37 @@ def test_a_reload_that_cannot_be_used_changes_nothing(tmp_path: Path, provider: 
         proxy.process.send_signal(signal.SIGHUP)
         eventually(lambda: "ca_file" in str(proxy.health()["config"]))
         assert proxy.post()[0] == 200
+
+
+def test_what_will_not_work_is_said_at_the_start_and_until_it_does(tmp_path: Path, provider: ThreadedProvider) -> None:
+    with refused_port() as port:
+        extra = (
+            f"    gone: {{type: anthropic, base_url: 'http://127.0.0.1:{port}', auth: echo unused}}\n"
+            f"    lost: {{type: anthropic, base_url: '{provider.url}', auth: {{type: file, file: /nowhere/key}}}}\n"
+        )
+        configure(tmp_path, provider.url, extra=extra)
+        with running(tmp_path) as proxy:
+            eventually(lambda: bool(proxy.health()["checked"]))
+            told = {each["name"]: each for each in proxy.health()["providers"]}  # type: ignore[attr-defined]
+            assert [told[name]["problem"] for name in ("p", "lost")] == ["", ""]
+            assert "connection refused" in told["gone"]["problem"]
+            assert "/nowhere/key does not exist" in told["lost"]["credentials"][0]["problem"]
+            log = proxy.log()
+            assert "ERROR   ccproxy: provider 'lost': " in log
+            assert "WARNING ccproxy: provider 'gone': cannot connect" in log
+            assert proxy.post()[0] == 200, "one that does not work stops no other"
+            with FakeProvider.in_thread() as late:  # an edit: only what is another is looked at again
+                configure(
+                    tmp_path, provider.url, port=proxy.port, extra=extra.replace(f"127.0.0.1:{port}", late.url[7:])
+                )
+                eventually(lambda: all(not each["problem"] for each in proxy.health()["providers"]))  # type: ignore[attr-defined]
+                assert proxy.log().count("provider 'lost'") == 1
+
+
+def test_nothing_is_connected_to_at_the_start_where_that_is_not_wanted(
+    tmp_path: Path, provider: ThreadedProvider
+) -> None:
+    configure(tmp_path, provider.url, extra="  egress: {check_at_start: false}\n")
+    with running(tmp_path) as proxy:
+        eventually(lambda: bool(proxy.health()["checked"]))
+    assert provider.connections == 0

@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -25,6 +25,7 @@ from ccproxy.egress.breaker import Breaker
 from ccproxy.egress.demo import DemoTransport
 from ccproxy.egress.fetch import PublicFiles, public_socket
 from ccproxy.egress.pooled import PooledTransport
+from ccproxy.egress.reach import Reach
 from ccproxy.egress.tls import check_trust, trusted_bundles
 from ccproxy.egress.tokens import TokenPost
 from ccproxy.egress.transport import Timeouts, Transport
@@ -95,6 +96,8 @@ class Application:
         self._hook_files: frozenset[Path] = frozenset()
         self._pools: dict[str, tuple[object, CredentialPool | None]] = {}
         self._breakers: dict[str, Breaker] = {}
+        self._reach = Reach()
+        self._checked = False
         self._credentials = SourceBuilder(clock=self._clock, post=TokenPost(lambda: self._network))
         check_trust(settings.egress)
         self._dialects = Registry()
@@ -117,6 +120,7 @@ class Application:
             self._clock,
             self._health,
             handoff_secret=self._handoff_secret,
+            note=self._reach.note,
         )
         self._server = Server(self._gateway, settings.gateway)
         self._watcher = ConfigWatcher(config, reload, self._apply, files=lambda: self._hook_files)
@@ -138,7 +142,7 @@ class Application:
                 loop.add_signal_handler(number, self._signalled)
             loop.add_signal_handler(signal.SIGHUP, self._watcher.trigger)
             self._tasks.spawn(self._watcher.run(), name="configuration watcher")
-            self._tasks.spawn(self._look_at_credentials(), name="first look at the credentials")
+            self._tasks.spawn(self._check_providers(settings.providers), name="first look at the providers")
             if (trim := find_trim()) is not None:
                 trimmer = Trimmer(lambda: (self._gateway.total, self._gateway.active), trim)
                 self._tasks.spawn(trimmer.run(), name="giving memory back")
@@ -188,7 +192,8 @@ class Application:
                 hint="give the keys back, or restart ccproxy on a loopback address",
             )
         network = self._network
-        if after.egress != before.egress:
+        network_changed = after.egress != before.egress
+        if network_changed:
             check_trust(after.egress)
             network = PooledTransport(after.egress, keylog=self._keylog)
         runtime = self._runtime(config, network)
@@ -209,6 +214,12 @@ class Application:
             _log.warning("%s", warning)
         self._config = config
         self._loaded_at = self._clock.wall()
+        other = {
+            name for name, each in after.providers.items() if network_changed or before.providers.get(name) != each
+        }
+        for name in {*before.providers} - {*after.providers} | other:
+            self._reach.note(name, "")
+        self._tasks.spawn(self._check_providers(other), name="a look at changed providers")
 
     def _runtime(self, config: LoadedConfig, network: PooledTransport) -> Runtime:
         settings = config.settings
@@ -278,13 +289,21 @@ class Application:
             self._pools[name] = known
         return known[1]
 
-    async def _look_at_credentials(self) -> None:
-        """Says at the start what will not work, instead of at the first request."""
-        for _, pool in list(self._pools.values()):
-            for member in pool.members if pool is not None else ():
+    async def _check_providers(self, names: Collection[str]) -> None:
+        """Says at once what will not work, instead of at the first request: a credential that is not there is an error,
+        as only a person can mend it, a provider that cannot be reached a warning."""
+        providers = [each for each in self._gateway.runtime.providers.values() if each.name in names]
+        for provider in providers:
+            for member in provider.credentials.members if provider.credentials is not None else ():
                 await member.source.look()
                 if problem := member.source.status().problem:
-                    _log.warning("%s", problem)
+                    _log.error("%s", problem)
+        if self._config.settings.egress.check_at_start:
+            await self._reach.check(providers, self._network)
+            for provider in providers:
+                if problem := self._reach.problems.get(provider.name, ""):
+                    _log.warning("provider %r: %s", provider.name, problem)
+        self._checked = True
 
     def _breaker(self, name: str, config: ProviderConfig) -> Breaker:
         """The state of health of a provider, kept as long as its limits stay the same."""
@@ -348,6 +367,7 @@ class Application:
                 pipeline.stage: [pipeline.hooks[position].name for position in pipeline.graph.order]
                 for pipeline in (self._gateway.runtime.hooks.inbound, self._gateway.runtime.hooks.outbound)
             },
+            "checked": self._checked,
             "providers": [
                 {
                     "name": provider.name,
@@ -358,6 +378,7 @@ class Application:
                     "auth": provider.credentials.label if provider.credentials is not None else "",
                     "credentials": credential_report(provider.credentials, self._clock),
                     "breaker": breakers[provider.name].state if provider.name in breakers else None,
+                    "problem": self._reach.problems.get(provider.name, ""),
                 }
                 for provider in self._gateway.runtime.providers.values()
             ],

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ccproxy.cli.main import run
+from ccproxy.testing import refused_port
 
 KEY = "Zk3x9QwLm2Pv8RtY5uBnH7"
 
@@ -73,6 +74,30 @@ class TestCheck:
 
         assert run([*option, "config", "check"] if before else ["config", "check", *option]) == 0
         assert capsys.readouterr().out == f"{other}: ok\n"
+
+    @pytest.mark.parametrize("online", [[], ["--online"]])
+    def test_online_says_what_could_not_be_used_at_the_first_request(
+        self, path: Path, capsys: pytest.CaptureFixture[str], online: list[str]
+    ) -> None:
+        with refused_port() as port:
+            path.write_text(
+                f"ccproxy: {{providers: {{demo: {{type: demo}}, p: {{type: anthropic, base_url: 'http://127.0.0.1:{port}', "
+                "auth: [echo sk-canary-0123456789, exit 3, {type: anthropic_oauth, file_path: /nowhere/login}]}}}\n"
+            )
+            assert run(["config", "check", *online]) == (1 if online else 0)
+        lines = capsys.readouterr().out.splitlines()
+        if not online:
+            assert lines == [f"{path}: ok"]
+            return
+        assert [line.partition(": ")[0] for line in lines] == ["provider 'p'"] * 3
+        assert "status 3" in lines[0]
+        assert "/nowhere/login does not exist" in lines[1]
+        assert "connection refused" in lines[2]
+
+    def test_online_where_all_is_well(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path.write_text("ccproxy: {providers: {demo: {type: demo}}}\n")
+        assert run(["config", "check", "--online"]) == 0
+        assert capsys.readouterr().out == f"{path}: ok\n"
 
     def test_a_file_that_is_not_there(self, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(["config", "check", "--config", str(tmp_path / "no.yaml")]) == 2

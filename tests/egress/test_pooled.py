@@ -525,15 +525,17 @@ class TestThroughAProxy:
         if scheme == "https":
             assert b"proxy-authorization" not in provider.requests[0].headers
 
-    async def test_a_wrong_password(self, certificates: Certificates) -> None:
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    async def test_a_wrong_password(self, scheme: str) -> None:
         proxy = ConnectProxy(9, authorization=b"Basic other")
         async with server(proxy) as port, network(proxy=f"http://me:canary@127.0.0.1:{port}") as transport:
             with pytest.raises(UpstreamError) as caught:
-                await transport.send(ask(443, scheme="https", host="provider.test"))
+                await transport.send(ask(443, scheme=scheme, host="provider.test"))
 
         assert caught.value.message == (
             f"the proxy 127.0.0.1:{port} refused to connect to provider.test:443 (status 407)"
         )
+        assert "user and password" in caught.value.hint
         assert "canary" not in repr(caught.value) + str(caught.value.__cause__)
 
     async def test_a_proxy_that_is_not_there(self) -> None:

@@ -6,6 +6,7 @@ and a running proxy sees the changed file at its next request.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from ccproxy.auth.build import SourceBuilder
 from ccproxy.auth.pool import CredentialPool, Member, credential_report
 from ccproxy.config.settings import Settings
 from ccproxy.egress.pooled import PooledTransport
+from ccproxy.egress.reach import unreachable
 from ccproxy.egress.sender import Candidate, Sender
 from ccproxy.egress.tokens import TokenPost
 from ccproxy.egress.transport import Timeouts, UpstreamRequest
@@ -92,6 +94,28 @@ class Credentials:
             return Outcome(member.source.label, True, words)
 
         return await self._each(name, ask)
+
+    async def check(self) -> list[str]:
+        """What keeps the providers of the configuration from being used, a line each: every credential is got, and a
+        connection to every provider is opened. No request is sent to a provider."""
+        providers = [
+            build_provider(name, config, self._pool(name)) for name, config in self._settings.providers.items()
+        ]
+        found = await asyncio.gather(*(self._check(provider) for provider in providers))
+        return [line for lines in found for line in lines]
+
+    async def _check(self, provider: Provider) -> list[str]:
+        if provider.type.in_process:
+            return []
+        problems = []
+        for member in provider.credentials.members if provider.credentials is not None else ():
+            try:
+                provider.credential_fields(await member.source.get())
+            except CCProxyError as error:
+                problems.append(str(error))
+        if problem := await unreachable(provider, self._transport):
+            problems.append(f"provider {provider.name!r}: {problem}")
+        return problems
 
     async def _each(self, name: str, act: Callable[[Member], Awaitable[Outcome]]) -> list[Outcome]:
         pool = self._pool(name)

@@ -34,4 +34,11 @@ class EgressConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
         float, Meta(ge=0, description="Longest wait for an answer to begin. 0 = no limit.")
     ] = 600.0
     idle_seconds: Annotated[float, Meta(ge=0, description="Longest silence inside an answer. 0 = no limit.")] = 300.0
+    check_at_start: Annotated[
+        bool,
+        Meta(
+            description="Open a connection to every provider at the start and close it again, to say at once which cannot "
+            "be reached."
+        ),
+    ] = True
     max_connections: Annotated[int, Meta(ge=1, description="Most connections to providers at once.")] = 1000

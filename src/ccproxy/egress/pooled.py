@@ -34,6 +34,7 @@ from ccproxy.egress.tls import Trust
 from ccproxy.egress.transport import Timeouts, UpstreamRequest, UpstreamResponse, UpstreamSocket
 from ccproxy.egress.wire import encode_head
 from ccproxy.errors import Overloaded, UpstreamError
+from ccproxy.exchange.http import Headers
 
 #: Seconds an unused connection is kept. Less than the idle limit of common load balancers (60) and of node (5-72).
 KEEPALIVE = 25.0
@@ -105,6 +106,11 @@ class PooledTransport:
                     raise
                 fresh = True
             else:
+                if (
+                    response.status == 407 and origin.absolute
+                ):  # RFC 9110 15.5.8: the proxy's word, never the provider's
+                    await response.close()
+                    raise failures.proxy_refused(response.status, origin.where, origin.proxy)
                 return response
 
     async def open_socket(
@@ -115,6 +121,12 @@ class PooledTransport:
         return await open_socket(
             request, subprotocols, max_message=max_message, context=context, proxy=self._proxy_for(request.host)
         )
+
+    async def reach(self, scheme: str, host: str, port: int, *, verify: bool, timeouts: Timeouts) -> None:
+        """Makes a connection as a request would, a new one, and closes it unused. Raises as `send`."""
+        request = UpstreamRequest("GET", scheme, host, port, b"/", Headers(), verify=verify)
+        connection, _, _, _ = await self._connect(await self._origin(request), timeouts, fresh=True)
+        connection.close()
 
     async def close(self) -> None:
         """Closes every connection, also those in use: their readers get an UpstreamCut."""

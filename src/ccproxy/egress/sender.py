@@ -132,11 +132,18 @@ class Sender:
 
     Args:
         sleep: how to wait.
+        note: told of each try whether there was an answer: the provider's name, and what was wrong or "".
     """
 
-    def __init__(self, clock: Clock, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        note: Callable[[str, str], None] | None = None,
+    ) -> None:
         self._clock = clock
         self._sleep = sleep
+        self._note = note
 
     async def send(
         self,
@@ -326,9 +333,13 @@ class Sender:
                 response = await candidate.transport.send(candidate.make(credential, label))
         except UpstreamError as error:
             result = _Result(error=error, verdict=UNREACHABLE, failed=True)
+            if self._note is not None:
+                self._note(candidate.name, str(error))
         except CredentialError as error:
             result = _Result(error=error, verdict=NO_CREDENTIAL, failed=True)
         else:
+            if self._note is not None:
+                self._note(candidate.name, "")
             try:
                 result = await self._judge(candidate, response, ask)
             except BaseException:

@@ -59,6 +59,7 @@ class Gateway:
         health: makes the document of `/health`.
         sleep: how to wait between tries.
         handoff_secret: what proves that a request was handed over by our interceptor; "" takes none over.
+        note: told of every try to reach a provider (see `Sender`).
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Gateway:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         *,
         handoff_secret: str = "",
+        note: Callable[[str, str], None] | None = None,
     ) -> None:
         self.runtime = runtime
         self.active = 0
@@ -77,7 +79,7 @@ class Gateway:
         self._recorder = recorder
         self._clock = clock
         self._health = health
-        self._sender = Sender(clock, sleep)
+        self._sender = Sender(clock, sleep, note)
         self._handoff_secret = handoff_secret
         self._budget = Budget(runtime.config.max_buffered_bytes)
 

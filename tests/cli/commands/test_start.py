@@ -187,6 +187,18 @@ class TestDetached:
         assert sandbox.ccproxy("status", "--proxy", "--port", str(free_port)).returncode == 1
         assert not (sandbox.state / f"run-{free_port}.json").exists()
 
+    def test_what_will_not_work_is_said_where_it_is_seen(self, sandbox, free_port: int) -> None:
+        sandbox.write_config(
+            "ccproxy: {providers: {p: {type: anthropic, base_url: 'http://127.0.0.1:9', auth: {type: file, file: /nowhere/key}}}}"
+        )
+        done = sandbox.ccproxy("start", "--detach", "--port", str(free_port))
+        stopped = sandbox.ccproxy("stop")
+        assert (done.returncode, stopped.returncode) == (0, 0)
+        assert done.stderr.splitlines() == [
+            "ccproxy: warning: p: its credential file /nowhere/key does not exist (see providers.p.auth)",
+            "ccproxy: warning: p: cannot connect to 127.0.0.1:9: connection refused",
+        ]
+
     def test_a_failing_start_shows_its_error_and_its_code(self, sandbox, free_port: int) -> None:
         # Found only once the proxy itself starts: the launcher's own checks pass.
         sandbox.state.write_text("a file where a directory should be")

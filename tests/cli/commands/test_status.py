@@ -56,12 +56,15 @@ class TestText:
         assert done.stderr == ""
 
     def test_credentials_and_their_troubles(self, sandbox, stub) -> None:
-        credentials = [{"expires_in": 3100, "problem": ""}, {"expires_in": None, "problem": "it has ended"}]
-        stub.says(providers=[REPORT["providers"][0] | {"credentials": credentials, "breaker": "open"}])
+        ended = "provider 'demo': it has ended"
+        credentials = [{"expires_in": 3100, "problem": ""}, {"expires_in": None, "problem": ended}]
+        more = {"credentials": credentials, "breaker": "open", "problem": "cannot connect to it"}
+        stub.says(providers=[REPORT["providers"][0] | more])
         lines = sandbox.ccproxy("status", "--port", str(stub.port)).stdout.splitlines()
-        assert lines[-3:] == [
+        assert lines[-4:] == [
             "demo\tdemo\t-\t-\tnone\tin 52 min",
             "demo: it has ended",
+            "demo: cannot connect to it",
             "demo: fails, and is left alone for a while (circuit breaker open)",
         ]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,10 @@ from ccproxy.cli.context import CliContext
 from ccproxy.errors import ConfigError
 from ccproxy.telemetry.text import printable
 
+if TYPE_CHECKING:
+    from ccproxy.config.settings import Settings
+
+UNUSABLE = 1
 INVALID = 2
 
 _config_option = click.option(
@@ -33,11 +38,17 @@ def command() -> None:
 
 @command.command()
 @_config_option
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Get every credential and connect to every provider, too; exit code 1 if one cannot be used.",
+)
 @click.pass_context
-def check(click_context: click.Context, config_path: Path | None) -> None:
+def check(click_context: click.Context, config_path: Path | None, *, online: bool) -> None:
     """Say whether the configuration is valid, and if not, every problem with its line (exit code 2).
 
-    The modules and files of its hooks are loaded, as `ccproxy start` would.
+    The modules and files of its hooks are loaded, as `ccproxy start` would. With --online credential commands are run
+    and expired logins renewed; providers are connected to and sent nothing.
     """
     from ccproxy.cli.commands.hooks import pipelines_of
     from ccproxy.egress.tls import check_trust
@@ -53,7 +64,27 @@ def check(click_context: click.Context, config_path: Path | None) -> None:
         click_context.exit(INVALID)
     for warning in [*loaded.warnings, *pipelines.warnings]:
         output.note(f"warning: {warning}")
+    if online and (problems := _unusable(loaded.settings)):
+        for problem in problems:
+            output.say(printable(problem))
+        click_context.exit(UNUSABLE)
     output.say(f"{printable(loaded.path)}: ok" if loaded.path else "no configuration file, defaults: ok")
+
+
+def _unusable(settings: Settings) -> list[str]:
+    """What keeps its providers from being used."""
+    import asyncio
+
+    from ccproxy.cli.credentials import Credentials
+
+    async def main() -> list[str]:
+        credentials = Credentials(settings)
+        try:
+            return await credentials.check()
+        finally:
+            await credentials.close()
+
+    return asyncio.run(main())
 
 
 @command.command()

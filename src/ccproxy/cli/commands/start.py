@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ccproxy import __version__
-from ccproxy.cli import launch, output, ports, runfile
+from ccproxy.cli import launch, output, ports, runfile, target
+from ccproxy.cli.commands import status
 from ccproxy.cli.context import CliContext
 from ccproxy.errors import CommandError
 from ccproxy.flows.store import store_path
@@ -28,6 +30,10 @@ from ccproxy.util.paths import state_dir
 
 if TYPE_CHECKING:
     from ccproxy.config.load import LoadedConfig
+
+
+#: Seconds that a start in the background waits for what the proxy finds out about its providers.
+_FIRST_LOOK = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +156,19 @@ def is_any(url: str) -> bool:
     return url.startswith(("http://0.0.0.0:", "http://[::]:"))
 
 
+def _warn(config: LoadedConfig) -> None:
+    """Says what the proxy has found wrong with its providers, if it finds out soon; in the foreground its log does."""
+    host = target.connect_host(config.settings.host)
+    end = time.monotonic() + _FIRST_LOOK
+    while True:
+        report = target.ask(target.Target(host, config.settings.port)).report
+        if report.get("checked") or time.monotonic() > end:
+            break
+        time.sleep(0.02)
+    for line in status.troubles(report):
+        output.note(f"warning: {printable(line)}")
+
+
 def _detach(ctx: CliContext, overrides: Overrides, config: LoadedConfig) -> int:
     """Starts the proxy in the background and returns the exit code of its start."""
     place = ["--config", str(ctx.config_path.absolute())] if ctx.config_path is not None else []
@@ -161,5 +180,6 @@ def _detach(ctx: CliContext, overrides: Overrides, config: LoadedConfig) -> int:
     except CommandError as error:
         raise CommandError(error.message, hint=f"its log is {output.tilde(log)}") from None
     greet(urls, config, log, pid=child.pid)
+    _warn(config)
     child.returncode = 0  # it goes on without us: there is nothing to wait for
     return 0

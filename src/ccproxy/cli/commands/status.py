@@ -97,7 +97,7 @@ def _print(found: Target, health: Health, shown: int) -> None:
         columns = ("name", "type", "dialect", "url", "auth")
         rows = [[*(provider.get(column) or "-" for column in columns), _expiry(provider)] for provider in providers]
         output.print_table(("provider", *columns[1:], "expires"), rows)
-        for line in [line for provider in providers for line in _problems(provider)]:
+        for line in troubles(health.report):
             output.say(printable(line))
 
 
@@ -143,10 +143,16 @@ def _expiry(provider: dict[str, Any]) -> str:
     return ", ".join(output.until(seconds) for seconds in found if isinstance(seconds, int | float)) or "-"
 
 
+def troubles(report: dict[str, Any]) -> list[str]:
+    """What a report says is wrong with providers, a line each."""
+    return [line for provider in _records(report.get("providers")) for line in _problems(provider)]
+
+
 def _problems(provider: dict[str, Any]) -> list[str]:
     """What is wrong with a provider, a line each."""
     name = provider.get("name")
-    lines = [f"{name}: {problem}" for each in _records(provider.get("credentials")) if (problem := each.get("problem"))]
+    found = [each.get("problem") for each in _records(provider.get("credentials"))] + [provider.get("problem")]
+    lines = [f"{name}: {str(problem).removeprefix(f'provider {name!r}: ')}" for problem in found if problem]
     if provider.get("breaker") not in {None, "closed"}:
         lines.append(f"{name}: fails, and is left alone for a while (circuit breaker {provider['breaker']})")
     return lines
