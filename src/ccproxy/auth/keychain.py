@@ -7,6 +7,7 @@ Writing hands the content to `security -i` on its standard input, so that it is 
 from __future__ import annotations
 
 import asyncio
+import errno
 import getpass
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -22,17 +23,29 @@ from ccproxy.util.clock import Clock
 KEPT = 10.0
 _NOT_FOUND = 44
 
-#: Runs a command with the given input: its status and output. Raises OSError if it cannot be started.
+#: Seconds that it may take to answer: the system may ask the user first.
+PATIENCE = 30.0
+
+#: Runs a command with the given input: its status and output. Raises OSError if it cannot be started or does not end.
 RunCommand = Callable[[Sequence[str], bytes], Awaitable[tuple[int, bytes]]]
 
 
-async def run_command(arguments: Sequence[str], stdin: bytes) -> tuple[int, bytes]:
-    """Runs a command to its end."""
+async def run_command(arguments: Sequence[str], stdin: bytes, *, seconds: float = PATIENCE) -> tuple[int, bytes]:
+    """Runs a command to its end, and ends it after `seconds` or when its caller is cancelled."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *arguments, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
     )
-    output, _ = await process.communicate(stdin)
+    try:
+        async with asyncio.timeout(seconds):
+            output, _ = await process.communicate(stdin)
+    except TimeoutError:
+        why = f"no answer within {seconds:g} seconds, is a dialog of the system open?"
+        raise TimeoutError(errno.ETIMEDOUT, why) from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     return process.returncode or 0, output
 
 

@@ -90,6 +90,7 @@ class OAuthSource:
         self._renews = renews
         self._sleep = sleep
         self._flight: SingleFlight[Login] = SingleFlight()
+        self._reading: SingleFlight[_Disk] = SingleFlight()
         self._version: Version = ()
         self._login: Login | None = None
         self._unsaved = Note()
@@ -142,7 +143,7 @@ class OAuthSource:
         try:
             version = self._store.version()
             if self._login is None or version != self._version:
-                await self._load()
+                await self._reading.do("read", self._load)
         except Unreadable as error:
             problem = self._error(f"its login {self._store.where} {error}")
             self._unreadable = str(problem)
