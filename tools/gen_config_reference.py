@@ -169,7 +169,14 @@ def types() -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     for name, found in sorted(provider_types().items()):
         dialects = ", ".join(found.dialects) or "every dialect"
-        host = "none: answered in process" if found.in_process else f"`{found.host}`" if found.host else "must be given"
+        plain = "http://" if found.scheme == "http" else ""
+        host = (
+            "none: answered in process"
+            if found.in_process
+            else f"`{plain}{found.host}`"
+            if found.host
+            else "must be given"
+        )
         path = f"`{found.path}`" if found.path else "" if found.in_process else "must be given"
         yield f"| `{name}` | {dialects} | {host} | {path} |"
 

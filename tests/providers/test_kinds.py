@@ -27,6 +27,10 @@ KINDS = [
     ("google", ("gemini",), f"https://generativelanguage.googleapis.com/v1beta/models/{MODEL}", b"x-goog-api-key"),
     ("code_assist", ("gemini",), "https://cloudcode-pa.googleapis.com/v1internal:{action}", b"Authorization"),
     ("codex", ("openai_responses",), "https://chatgpt.com/backend-api/codex/responses", b"Authorization"),
+    ("ollama", ("openai", "anthropic"), "http://127.0.0.1:11434/v1/chat/completions", b"Authorization"),
+    ("vllm", ("openai", "anthropic"), "http://127.0.0.1:8000/v1/chat/completions", b"Authorization"),
+    ("llamacpp", ("openai", "anthropic"), "http://127.0.0.1:8080/v1/chat/completions", b"Authorization"),
+    ("lmstudio", ("openai", "anthropic"), "http://127.0.0.1:1234/v1/chat/completions", b"Authorization"),
     ("demo", (), "https://demo.invalid", b"Authorization"),
 ]
 

@@ -75,9 +75,9 @@ def test_a_type_alone_is_enough(kind: str) -> None:
     assert (built.name, built.type, built.scheme, built.host, built.port) == (
         "p",
         declared,
-        "https",
-        declared.host,
-        443,
+        declared.scheme,
+        declared.host.partition(":")[0],
+        int(declared.host.partition(":")[2] or 443),
     )
     assert (built.path, built.main, built.query) == (declared.path, declared.main, b"")
     assert built.base + built.main == built.path

@@ -52,7 +52,8 @@ class ProviderType:
         dialects: what it speaks natively, its main dialect first; empty = every client dialect.
         elsewhere: what servers of others that speak its API are taken to speak; empty = the same.
         own_hosts: the host names, or endings of them, that are the provider's own.
-        host: the host used when the configuration gives none; "" if it must.
+        scheme, host: where it is when the configuration says nothing, with a port if it is not the scheme's own; "" if
+            the configuration must.
         path: the path of the main operation when the configuration gives none.
         main: the end of that path that names the main operation (`/messages`); what stands before it is the base
             under which the sibling operations are found.
@@ -72,6 +73,7 @@ class ProviderType:
     host: str
     path: str
     main: str
+    scheme: str = "https"
     versioned_base: bool = False
     elsewhere: tuple[str, ...] = ()
     own_hosts: tuple[str, ...] = ()

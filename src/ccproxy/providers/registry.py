@@ -136,7 +136,7 @@ def _address(where: str, config: ProviderConfig, kind: ProviderType) -> Address:
     if config.base_url:
         field, text = "base_url", config.base_url
     elif config.host or kind.host:
-        field, text = "host", f"https://{config.host or kind.host}"
+        field, text = "host", f"https://{config.host}" if config.host else f"{kind.scheme}://{kind.host}"
     else:
         or_place = ", or a project and a location" if kind.place is not None else ""
         raise ConfigError(f"{where}.host: provider type {kind.name!r} needs a host or a base_url{or_place}")
