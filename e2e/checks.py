@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ccproxy.flows.model import Flow
 from ccproxy.testing import Received
-from clients import GOOGLE, LOGIN, OWN, THEIRS, Case
+from clients import ACCOUNT, GOOGLE, LOGIN, LOGINS, OWN, REFRESH, THEIRS, Case
 from play import USAGE, Broken, Halved, Play
 from workplace import MANNERS, PATIENCE, Ended, Trouble, Workplace
 
@@ -34,9 +34,15 @@ class Verdict:
 def tool_turn(place: Workplace, case: Case, needle: str) -> Verdict:
     """The client reads a file with a tool of its own and tells what it says."""
     play = Play(place.provider, place.needle, case.websocket)
+    if case.login:
+        place.sign_in(case.login, expired=not case.refused)
+        play.accepts = place.endpoints[case.login].accepts
+        if case.refused:
+            place.endpoints[case.login].expire()
     before = len(place.provider.requests)
     ended = place.start(case, play).wait(PATIENCE)
-    requests = place.provider.requests[before:]
+    refused = {request.index for request in play.turned_away}
+    requests = [request for request in place.provider.requests[before:] if request.index not in refused]
     flows = place.flows(len(requests))
     if ended.code or needle not in ended.out:
         raise Trouble(f"the client did not tell the needle: {ended.tail}; {_heard(play)}; {_outcomes(flows)}")
@@ -51,6 +57,7 @@ def tool_turn(place: Workplace, case: Case, needle: str) -> Verdict:
         raise Trouble(f"flows that did not end well: {_outcomes(bad)}")
     _judge_identity(requests, flows)
     _judge_usage(flows)
+    _judge_login(place, case, requests, flows)
     if not place.places_of([needle], flows):
         raise Trouble("the flows do not hold what was said, so no secret could be found in them either")
     _judge_secrets(place, case, flows)
@@ -188,8 +195,25 @@ def _judge_usage(flows: list[Flow]) -> None:
                 raise Trouble(f"{counted} input tokens were counted instead of {USAGE.input}: {_outcomes([flow])}")
 
 
+def _judge_login(place: Workplace, case: Case, requests: list[Received], flows: list[Flow]) -> None:
+    """The proxy's own login was renewed once, when it had to be, and its file has what came of it."""
+    if not case.login:
+        return
+    endpoint, login = place.endpoints[case.login], LOGINS[case.login]
+    if len(endpoint.renewals) != 1:
+        raise Trouble(f"the login was renewed {len(endpoint.renewals)} times instead of once")
+    text = (place.root / "proxy" / login.file).read_text()
+    if endpoint.current is None or endpoint.current.access not in text or endpoint.current.refresh not in text:
+        raise Trouble("the renewed login does not stand in its file")
+    told = [step.then for flow in flows for step in flow.story if step.then]
+    if set(told) != ({"renewed the credential"} if case.refused else set()):
+        raise Trouble(f"the flows tell of the tries: {told}")
+    if case.login == "codex" and (strangers := [r.path for r in requests if r.header("chatgpt-account-id") != ACCOUNT]):
+        raise Trouble(f"the account does not go along: {strangers}")
+
+
 def _judge_secrets(place: Workplace, case: Case, flows: list[Flow]) -> None:
-    if places := place.places_of([OWN, THEIRS, LOGIN, GOOGLE, case.credential], flows):
+    if places := place.places_of([OWN, THEIRS, LOGIN, GOOGLE, REFRESH, case.credential], flows):
         raise Trouble(f"a credential is stored: {'; '.join(places)}")
 
 

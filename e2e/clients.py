@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 TASK = "Use a tool to read the file needle.txt in the current directory and tell me its exact content. Do nothing else."
 
@@ -59,6 +60,8 @@ class Case:
         note: words that `ccproxy run` must say on stderr.
         websocket: the provider accepts upgrades.
         google: Google's own hosts are there.
+        login: whose login the provider's credential is (`claude` or `codex`, see `LOGINS`); "" for a key. It has expired,
+            or, with `refused`, the provider refuses its token: either way it must be renewed once.
         errors: the statuses with which the provider shall fail. Where there are some, its answers are cut, too, and the
             client is interrupted.
     """
@@ -73,11 +76,59 @@ class Case:
     note: str = ""
     websocket: bool = False
     google: bool = False
+    login: str = ""
+    refused: bool = False
     errors: tuple[int, ...] = ()
 
 
-def configuration(port: int, upstream: str) -> dict[str, object]:
-    """The proxy's configuration: every upstream is the stand-in, providers have a key of their own."""
+@dataclass(frozen=True)
+class Login:
+    """A login that the proxy shares with a client.
+
+    Attributes:
+        file: its file, in the proxy's folder; `endpoint` is the path of its token endpoint.
+        tokens: how its access tokens begin.
+        content: what the file holds, for an access token, a refresh token and a time of expiry (epoch seconds).
+    """
+
+    file: str
+    endpoint: str
+    tokens: str
+    content: Callable[[str, str, float], object]
+
+
+def _claude_file(access: str, refresh: str, expires: float) -> object:
+    return {"claudeAiOauth": {"accessToken": access, "refreshToken": refresh, "expiresAt": int(expires * 1000)}}
+
+
+def _codex_file(access: str, refresh: str, expires: float) -> object:
+    # When it expires stands in the token; one that was never renewed is due as well.
+    renewed = "2099-01-01T00:00:00Z" if expires > 2e9 else "2020-01-01T00:00:00Z"
+    tokens = {"id_token": access, "access_token": access, "refresh_token": refresh, "account_id": ACCOUNT}
+    return {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": tokens, "last_refresh": renewed}
+
+
+#: The account of the Codex login, and how every refresh token begins.
+ACCOUNT = "account-of-the-proxy"
+REFRESH = "refresh-canary-"
+LOGINS = {
+    "claude": Login("claude-login.json", "/claude/token", "sk-ant-oat01-access-", _claude_file),
+    "codex": Login("codex-login.json", "/codex/token", "eyJhbGciOiAibm9uZSJ9.", _codex_file),
+}
+
+
+def configuration(port: int, upstream: str, tokens: str, folder: Path) -> dict[str, object]:
+    """The proxy's configuration: every upstream is the stand-in, providers have a key or a login of their own.
+
+    Args:
+        tokens: the base URL of the token endpoints.
+        folder: where the files of the logins are.
+    """
+
+    def login(name: str, kind: str, base: str) -> dict[str, object]:
+        found = LOGINS[name]
+        auth = {"type": f"{kind}_oauth", "file_path": str(folder / found.file), "endpoint": f"{tokens}{found.endpoint}"}
+        return {"type": kind, "base_url": base, "auth": auth}
 
     def provider(kind: str) -> dict[str, object]:
         return {"type": kind, "base_url": upstream, "auth": {"type": "command", "command": f"echo {THEIRS}"}}
@@ -93,6 +144,8 @@ def configuration(port: int, upstream: str) -> dict[str, object]:
                 "responses": provider("openai_responses"),
                 "gemini": provider("gemini"),
                 "assist": {**provider("code_assist"), "project": "a-project"},
+                "claude-login": login("claude", "anthropic", upstream),
+                "codex-login": login("codex", "codex", f"{upstream}/backend-api/codex"),
             },
         }
     }
@@ -118,6 +171,9 @@ def _claude() -> list[Case]:
         Case("claude", "sentinel", _CLAUDE, {"ANTHROPIC_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
         Case("claude", "no key", _CLAUDE, credential=THEIRS, note="selects provider claude"),
         Case("claude", "--provider", _CLAUDE, {"ANTHROPIC_API_KEY": OWN}, options=("--provider", "claude"), credential=THEIRS),
+        Case("claude", "proxy's login, expired", _CLAUDE, {"ANTHROPIC_API_KEY": f"{SENTINEL}claude-login"}, credential=LOGINS["claude"].tokens, login="claude"),
+        Case("claude", "proxy's login, refused", _CLAUDE, {"ANTHROPIC_API_KEY": f"{SENTINEL}claude-login"}, credential=LOGINS["claude"].tokens, login="claude", refused=True),
+        Case("claude", "own login, proxy's instead", _CLAUDE, files={".claude/.credentials.json": {"claudeAiOauth": login}}, options=("--provider", "claude-login"), credential=LOGINS["claude"].tokens, login="claude"),
         *_converted("claude", _CLAUDE, "ANTHROPIC_API_KEY", ("gpt", "responses", "gemini", "assist")),
     ]  # fmt: skip
 
@@ -140,10 +196,37 @@ def _codex() -> list[Case]:
         Case("codex", "saved login", _CODEX, files={".codex/auth.json": store}, credential=_jwt(claims)),
         Case("codex", "sentinel", _CODEX, {"OPENAI_API_KEY": f"{SENTINEL}responses"}, credential=THEIRS),
         Case("codex", "no key", _CODEX, credential=THEIRS, note="OPENAI_API_KEY selects provider"),
+        *_chatgpt({".codex/auth.json": store}),
         *_converted("codex", _CODEX, "OPENAI_API_KEY", ("claude", "gpt", "gemini")),
         Case("codex", "to claude, WebSocket", _CODEX, {"CODEX_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
         Case("codex", "older model to claude", _CODEX_OLDER, {"OPENAI_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
     ]  # fmt: skip
+
+
+def _chatgpt(saved: Mapping[str, object]) -> list[Case]:
+    """Codex with the ChatGPT login of the proxy in place of a key, and of its own (`saved`)."""
+    sentinel = {"CODEX_API_KEY": f"{SENTINEL}codex-login"}
+    ways: list[tuple[str, Mapping[str, str], Mapping[str, object], tuple[str, ...], bool]] = [
+        ("proxy's login, HTTP after 426", sentinel, {}, (), False),
+        ("proxy's login, WebSocket", sentinel, {}, (), True),
+        ("own login, proxy's instead", {}, saved, ("--provider", "codex-login"), False),
+    ]
+    return [
+        Case(
+            "codex",
+            f"{mode}, {'refused' if refused else 'expired'}",
+            _CODEX,
+            env,
+            files,
+            options=options,
+            credential=LOGINS["codex"].tokens,
+            websocket=websocket,
+            login="codex",
+            refused=refused,
+        )
+        for mode, env, files, options, websocket in ways
+        for refused in (False, True)
+    ]
 
 
 def _gemini() -> list[Case]:

@@ -61,6 +61,7 @@ class Play:
         turns: how many requests belonged to the conversation itself: they offered a reading tool or held its result.
         asides: what else was asked: titles, lists of models, upgrades that were refused.
         found: what the client's tool read, as it came back.
+        accepts: whether the credential of a request is taken; those that are not are `turned_away` with 401.
     """
 
     provider: ThreadedProvider
@@ -69,9 +70,14 @@ class Play:
     turns: int = 0
     asides: list[str] = field(default_factory=list)
     found: str = ""
+    accepts: Callable[[Received], bool] | None = None
+    turned_away: list[Received] = field(default_factory=list)
 
     def __call__(self, request: Received) -> Reply | Socket:
         """Answers a request."""
+        if self.accepts is not None and not self.accepts(request):
+            self.turned_away.append(request)
+            return native_error(dialect_for(request.target, _lowered(request)), 401, "The token has expired.")
         if request.upgrade:
             return self.upgrade(request)
         call = recognise(request.method, request.target, _lowered(request))

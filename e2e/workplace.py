@@ -21,8 +21,8 @@ from pathlib import Path
 from ccproxy.flows.model import Flow, Message
 from ccproxy.flows.reader import Reader
 from ccproxy.providers.answers.bodies import decode
-from ccproxy.testing import FakeProvider, Received, Reply, Socket, ThreadedProvider
-from clients import IMPATIENT, QUIET, Case, configuration
+from ccproxy.testing import FakeProvider, Received, Reply, Socket, ThreadedProvider, TokenEndpoint
+from clients import ACCOUNT, IMPATIENT, LOGINS, QUIET, Case, configuration
 from google_hosts import google
 
 BIN = Path(__file__).resolve().parent / "node_modules" / ".bin"
@@ -97,12 +97,20 @@ class Workplace:
         provider: the stand-in, which hands every request to the play of the moment.
         version: what the client calls itself.
         things: what is to be ended with it.
+        endpoints: the token endpoints of the proxy's own logins.
     """
 
-    def __init__(self, root: Path, provider: ThreadedProvider, needle: str, things: ExitStack) -> None:
+    def __init__(
+        self, root: Path, provider: ThreadedProvider, tokens: ThreadedProvider, needle: str, things: ExitStack
+    ) -> None:
         self.root = root
         self.things = things
         self.provider = provider
+        claims = {"exp": _NEVER, "https://api.openai.com/auth": {"chatgpt_account_id": ACCOUNT}}
+        self.endpoints = {
+            name: TokenEndpoint(tokens, path=login.endpoint, prefix=login.tokens, jwt=name == "codex", claims=claims)
+            for name, login in LOGINS.items()
+        }
         self.project = root / "project"
         self.needle = self.project / "needle.txt"
         self.version = ""
@@ -117,8 +125,12 @@ class Workplace:
         self.project.mkdir(parents=True)
         self.needle.write_text(f"{needle}\n")
         (root / "proxy").mkdir(mode=0o700)
+        for name in LOGINS:
+            self.sign_in(name)
         config = root / "proxy" / "ccproxy.yaml"
-        config.write_text(json.dumps(configuration(_free_port(), provider.url)))  # JSON is YAML
+        config.write_text(
+            json.dumps(configuration(_free_port(), provider.url, tokens.url, root / "proxy"))
+        )  # JSON is YAML
         config.chmod(0o600)
 
     # -- the proxy --
@@ -146,6 +158,15 @@ class Workplace:
             if time.monotonic() > deadline:
                 raise Trouble(f"the provider got {count} requests, and only {len(new)} flows are recorded")
             time.sleep(0.05)
+
+    def sign_in(self, name: str, *, expired: bool = False) -> None:
+        """Gives the proxy another login, which has `expired` or has not."""
+        endpoint, login = self.endpoints[name], LOGINS[name]
+        tokens = endpoint.sign_in()
+        endpoint.renewals.clear()
+        path = self.root / "proxy" / login.file
+        path.write_text(json.dumps(login.content(tokens.access, tokens.refresh, 1e9 if expired else _NEVER)))
+        path.chmod(0o600)
 
     # -- clients --
 
@@ -204,6 +225,8 @@ class Workplace:
         return found + [f"file {path.name}" for path in files if holds(path.read_bytes())]
 
 
+#: A time of expiry that no test lives to see, in epoch seconds.
+_NEVER = 4_102_444_800
 _CCPROXY = (sys.executable, "-P", "-m", "ccproxy")
 
 
@@ -211,8 +234,8 @@ _CCPROXY = (sys.executable, "-P", "-m", "ccproxy")
 def workplace(root: Path, needle: str) -> Iterator[Workplace]:
     """A workplace under `root`, with the proxy running; all of it is ended on leaving. Raises Trouble if the proxy does
     not start, or no longer runs at the end."""
-    with FakeProvider.in_thread() as provider, ExitStack() as things:
-        made = Workplace(root, provider, needle, things)
+    with FakeProvider.in_thread() as provider, FakeProvider.in_thread() as tokens, ExitStack() as things:
+        made = Workplace(root, provider, tokens, needle, things)
         made.ccproxy("start", "--detach")
         try:
             yield made
