@@ -13,6 +13,7 @@ from ccproxy.flows.config import FlowsConfig
 from ccproxy.flows.recorder import Recorder
 from ccproxy.gateway.answer import Answer, outgoing
 from ccproxy.gateway.listener import Connection
+from ccproxy.lightllm.registry import Registry
 from ccproxy.util.clock import FakeClock
 
 
@@ -26,7 +27,7 @@ class Channel:
         self.exchange = Exchange("f1", Client("127.0.0.1", 1), request, Timings(), dialect="anthropic")
         tape = Recorder(None, FlowsConfig(), FakeClock()).open(self.exchange)
         connection = Connection(target=b"/", pairs=[], abort=self._abort, cut=self._cut)
-        self.answer = Answer(self._send, connection, self.exchange, tape, http_version)
+        self.answer = Answer(self._send, connection, self.exchange, tape, Registry(), http_version)
 
     async def _send(self, message: dict[str, Any]) -> None:
         self.sent.append(message)

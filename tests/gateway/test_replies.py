@@ -3,48 +3,76 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from ccproxy.errors import BadRequest, CredentialError, Overloaded, UpstreamTimeout
+from ccproxy.errors import (
+    BadRequest,
+    CCProxyError,
+    CredentialError,
+    Overloaded,
+    Untranslatable,
+    UpstreamCut,
+    UpstreamError,
+    UpstreamTimeout,
+)
 from ccproxy.gateway.replies import error_document, error_event, error_headers, phrase, plain_reply
+from ccproxy.lightllm.dialect import Context
+from ccproxy.lightllm.ir.events import Failed
+from ccproxy.lightllm.registry import Registry
+from ccproxy.lightllm.sse import SSEFramer
+
+DIALECTS = Registry()
+
+
+def document(dialect: str, error: CCProxyError) -> Any:
+    return json.loads(error_document(DIALECTS, dialect, error, "f1"))
 
 
 def test_anthropic() -> None:
-    assert json.loads(error_document("anthropic", 413, "bad_request", "too big", "f1")) == {
+    assert document("anthropic", BadRequest("too big", hint="send less", status=413)) == {
         "type": "error",
-        "error": {"type": "request_too_large", "message": "ccproxy: too big"},
+        "error": {"type": "request_too_large", "message": "ccproxy: too big (send less)"},
         "request_id": "f1",
     }
 
 
+def test_a_credential_that_is_missing_is_no_overload() -> None:
+    assert document("anthropic", CredentialError("none"))["error"]["type"] == "api_error"
+    assert document("openai", CredentialError("none"))["error"]["type"] == "server_error"
+    assert document("anthropic", Overloaded("full"))["error"]["type"] == "overloaded_error"
+
+
+def test_the_sdk_is_told_in_its_words_that_a_thread_cannot_be_kept() -> None:
+    inner = document("anthropic", Untranslatable("no threads here", param="thread"))["error"]
+    assert inner["details"]["error_code"] == "thread_unsupported_request"
+
+
 def test_gemini() -> None:
-    assert json.loads(error_document("gemini", 504, "upstream_timeout", "late", "f1")) == {
+    assert document("gemini", UpstreamTimeout("late")) == {
         "error": {"code": 504, "message": "ccproxy: late", "status": "DEADLINE_EXCEEDED"}
     }
 
 
-@pytest.mark.parametrize("dialect", ["openai", "openai_responses", ""])
+@pytest.mark.parametrize("dialect", ["openai", "openai_responses", "", "unheard-of"])
 def test_openai_and_whoever_speaks_nothing_we_know(dialect: str) -> None:
-    error = json.loads(error_document(dialect, 502, "upstream_error", "gone", "f1"))["error"]
-    assert error == {"message": "ccproxy: gone", "type": "server_error", "param": None, "code": "upstream_error"}
+    assert document(dialect, UpstreamError("gone"))["error"] == {
+        "message": "ccproxy: gone",
+        "type": "server_error",
+        "param": None,
+        "code": "upstream_error",
+    }
 
 
-@pytest.mark.parametrize(
-    ("dialect", "start"),
-    [
-        ("anthropic", b"event: error\ndata: "),
-        ("openai", b"data: "),
-        ("gemini", b"data: "),
-        ("openai_responses", b"event: error\ndata: "),
-    ],
-)
-def test_events_are_whole(dialect: str, start: bytes) -> None:
-    event = error_event(dialect, 502, "upstream_cut", "cut", "f1")
-    assert event.startswith(start)
-    assert event.endswith(b"\n\n")
-    assert b"ccproxy: cut" in event or b'"message":"cut"' in event
-    json.loads(event.removeprefix(start))
+@pytest.mark.parametrize("dialect", DIALECTS.names())
+@pytest.mark.parametrize("error", [UpstreamCut("it broke"), UpstreamTimeout("it broke"), CCProxyError("it broke")])
+def test_the_last_events_of_a_stream_are_a_failure_of_its_dialect(dialect: str, error: CCProxyError) -> None:
+    framer, decoder = SSEFramer(), DIALECTS.get(dialect).decoder(Context())
+    frames = framer.feed(error_event(DIALECTS, dialect, error, "f1"))
+    events = [event for frame in frames for event in decoder.frame(frame.name, frame.data)]
+    assert [event.error.message for event in events if isinstance(event, Failed)] == ["ccproxy: it broke"]
+    assert framer.eof() == [], "the last event is whole"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from ccproxy.flows.recorder import Tape
 from ccproxy.gateway.listener import Connection
 from ccproxy.gateway.replies import error_document, error_event, error_headers, phrase
 from ccproxy.lightllm.ir.losses import LOSSES_HEADER
+from ccproxy.lightllm.registry import Registry
 
 Send = Callable[[Any], Awaitable[None]]
 
@@ -32,11 +33,21 @@ class Answer:
         connection: the client's connection.
         exchange: the exchange that is answered.
         tape: records the answer where it is our own.
+        dialects: those in which errors can be told.
         http_version: the client's; an HTTP/1.0 client cannot read a chunked body, so its answer is collected first.
     """
 
-    def __init__(self, send: Send, connection: Connection, exchange: Exchange, tape: Tape, http_version: str) -> None:
+    def __init__(
+        self,
+        send: Send,
+        connection: Connection,
+        exchange: Exchange,
+        tape: Tape,
+        dialects: Registry,
+        http_version: str,
+    ) -> None:
         self._send = send
+        self._dialects = dialects
         self._connection = connection
         self._exchange = exchange
         self._tape = tape
@@ -111,7 +122,7 @@ class Answer:
             headers = error_headers(error)
             if close:
                 headers.add(b"connection", b"close")
-            document = error_document(exchange.dialect, error.status, error.kind, str(error), exchange.id, error.param)
+            document = error_document(self._dialects, exchange.dialect, error, exchange.id)
             if exchange.response is None:
                 exchange.response = ResponseHead(error.status, phrase(error.status), headers.copy())
                 self._tape.response_chunk(document)
@@ -119,7 +130,7 @@ class Answer:
             await self.reply(error.status, headers, document)
             return True
         if self._can_append_event():
-            event = error_event(exchange.dialect, error.status, error.kind, str(error), exchange.id)
+            event = error_event(self._dialects, exchange.dialect, error, exchange.id)
             # An unfinished line is ended first; joined to the error it cannot be read as content.
             gap = b"" if not self._tail or self._tail.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")) else b"\n"
             await self._send({"type": "http.response.body", "body": gap + event, "more_body": True})

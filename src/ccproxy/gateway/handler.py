@@ -121,7 +121,7 @@ class Gateway:
         exchange = begin(scope, connection, self._clock)
         take_over(exchange, self._handoff_secret)
         tape = self._recorder.open(exchange)
-        answer = Answer(send, connection, exchange, tape, scope["http_version"])
+        answer = Answer(send, connection, exchange, tape, runtime.dialects, scope["http_version"])
         task = asyncio.current_task()
         if task is not None:
             connection.on_lost = task.cancel

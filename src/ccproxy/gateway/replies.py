@@ -1,7 +1,8 @@
 """Answers that ccproxy itself gives, in the shape the client's SDK reads.
 
-An error is a JSON document of the client's dialect with our message inside, or an event of its stream. The shapes are
-those of the providers' error pages; `x-ccproxy-error` names the kind for whoever reads the headers.
+An error is a value that the client's dialect writes, as it writes a provider's (`lightllm.errors`), with our word before
+the message; a client of no known dialect gets OpenAI's shape. `x-ccproxy-error` names the kind for whoever reads the
+headers.
 """
 
 from __future__ import annotations
@@ -12,43 +13,23 @@ import msgspec
 
 from ccproxy.errors import CCProxyError, Overloaded, UpstreamError
 from ccproxy.exchange.http import Headers
-
-_ANTHROPIC = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    529: "overloaded_error",
-}
-_OPENAI = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
-_GOOGLE = {
-    400: "INVALID_ARGUMENT",
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "NOT_FOUND",
-    429: "RESOURCE_EXHAUSTED",
-    501: "UNIMPLEMENTED",
-    503: "UNAVAILABLE",
-    504: "DEADLINE_EXCEEDED",
-}
+from ccproxy.lightllm.dialect import Context, Dialect
+from ccproxy.lightllm.errors import ErrorInfo, info_of
+from ccproxy.lightllm.ir.events import Failed
+from ccproxy.lightllm.jsontext import dumps
+from ccproxy.lightllm.registry import Registry
+from ccproxy.lightllm.sse import sse_event
 
 
-def error_document(dialect: str, status: int, kind: str, message: str, flow: str, param: str = "") -> bytes:
-    """The body of an error answer. `param` is the field of the request at fault, if one is."""
-    return msgspec.json.encode(_error(dialect, status, kind, message, flow, param))
+def error_document(dialects: Registry, dialect: str, error: CCProxyError, flow: str) -> bytes:
+    """The body of an error answer, for a client of `dialect`. `flow` is the id of the exchange."""
+    return _of(dialects, dialect).encode_error(_told(error, flow))[1]
 
 
-def error_event(dialect: str, status: int, kind: str, message: str, flow: str) -> bytes:
-    """An error as the last event of a stream that had already begun."""
-    if dialect == "openai_responses":
-        data = msgspec.json.encode(
-            {"type": "error", "code": kind, "message": message, "param": None, "sequence_number": 0}
-        )
-        return b"event: error\ndata: " + data + b"\n\n"
-    data = error_document(dialect, status, kind, message, flow)
-    return (b"event: error\ndata: " if dialect == "anthropic" else b"data: ") + data + b"\n\n"
+def error_event(dialects: Registry, dialect: str, error: CCProxyError, flow: str) -> bytes:
+    """An error as the last events of a stream that had already begun."""
+    frames = _of(dialects, dialect).encoder(Context()).event(Failed(_told(error, flow)))
+    return b"".join(sse_event(frame.name, dumps(frame.data)) for frame in frames)
 
 
 def error_headers(error: CCProxyError) -> Headers:
@@ -78,15 +59,9 @@ def phrase(status: int) -> str:
         return ""
 
 
-def _error(dialect: str, status: int, kind: str, message: str, flow: str, param: str) -> dict[str, object]:
-    text = f"ccproxy: {message}"
-    if dialect == "anthropic":
-        inner: dict[str, object] = {"type": _ANTHROPIC.get(status, "api_error"), "message": text}
-        if param == "thread":
-            # At this code the official SDK goes on by sending the whole conversation.
-            inner["details"] = {"error_code": "thread_unsupported_request", "unsupported": []}
-        return {"type": "error", "error": inner, "request_id": flow}
-    if dialect == "gemini":
-        return {"error": {"code": status, "message": text, "status": _GOOGLE.get(status, "INTERNAL")}}
-    fallback = "invalid_request_error" if status < 500 else "server_error"
-    return {"error": {"message": text, "type": _OPENAI.get(status, fallback), "param": param or None, "code": kind}}
+def _of(dialects: Registry, name: str) -> Dialect:
+    return dialects.get(name if name in dialects else "openai")
+
+
+def _told(error: CCProxyError, flow: str) -> ErrorInfo:
+    return msgspec.structs.replace(info_of(error), message=f"ccproxy: {error}", request_id=flow)

@@ -79,7 +79,7 @@ async def relay_websocket(
     except CCProxyError as error:
         note_failure(exchange, error)
         if exchange.response is None:
-            document = error_document(exchange.dialect, error.status, error.kind, str(error), exchange.id)
+            document = error_document(runtime.dialects, exchange.dialect, error, exchange.id)
             headers = error_headers(error)
             exchange.response = ResponseHead(error.status, phrase(error.status), headers.copy())
             tape.response_chunk(document)

@@ -79,7 +79,8 @@ class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
         kind: what it means.
         message: for a person, as the provider wrote it.
         status: the HTTP status, or 0 when it came inside a stream without one.
-        code: the provider's own word for it (`insufficient_quota`, `RESOURCE_EXHAUSTED`), or "".
+        code: the provider's own word for it (`insufficient_quota`, `RESOURCE_EXHAUSTED`), or "". With no dialect it is a
+            word of ours (`credential_error`), which stays where a client's dialect has a place for such words.
         param: which field of the request it blames, or "".
         request_id: the provider's id of the request, or "".
         retry_after: seconds to wait, as the body says; None when it does not.
@@ -115,8 +116,8 @@ def info_of(problem: CCProxyError) -> ErrorInfo:
     kind = kind_of_status(problem.status)
     if problem.kind == "upstream_cut":
         kind = "cut"
-    elif problem.kind == "upstream_error":
-        kind = "api"
+    elif problem.kind == "upstream_error" or (kind == "overloaded" and problem.kind != "overloaded"):
+        kind = "api"  # a 503 of ours is not a provider that is full
     return ErrorInfo(kind, str(problem), problem.status, code=problem.kind, param=problem.param)
 
 

@@ -168,6 +168,7 @@ def error_object(error: ErrorInfo) -> JsonObject:
         inner: JsonObject = {"message": error.message, **error.details}
     else:
         word, code = _WORDS[error.kind]
+        code = error.code if error.code and not error.dialect else code  # ours
         inner = {"message": error.message, "type": word, "param": error.param or None, "code": code}
     written: JsonObject = {"error": inner}
     if error.request_id and error.dialect == NAME:

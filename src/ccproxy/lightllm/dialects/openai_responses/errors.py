@@ -128,6 +128,7 @@ def error_object(error: ErrorInfo) -> JsonObject:
             "param": error.param or None,
             "code": error.code or None,
         } | details
+    code = error.code if error.code and not error.dialect else code  # ours
     return {"message": error.message, "type": word, "param": error.param or None, "code": code}
 
 
