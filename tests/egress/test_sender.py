@@ -218,14 +218,17 @@ class TestRenewal:
         assert len(rig.sent) == 1
         assert rig.story == []
 
-    async def test_a_body_that_cannot_be_sent_again_is_not(self) -> None:
+    async def test_a_body_that_cannot_be_sent_again_is_not_and_the_next_request_has_the_new_credential(self) -> None:
         source = Renewable()
         rig = Rig(error(401))
+        candidate = rig.candidate("one", source, Renewable("other"), resendable=False, retry=Retry())
 
-        _, response = await rig.send(rig.candidate("one", source, resendable=False, retry=Retry()))
+        _, response = await rig.send(candidate)
 
         assert response.status == 401
-        assert source.renewed == 0
+        assert (len(rig.sent), source.renewed) == (1, 1)
+        assert candidate.credentials is not None
+        assert candidate.credentials.resting(candidate.credentials.members[0]) == 0
 
     async def test_who_leaves_during_a_renewal_closes_the_answer(self) -> None:
         class Slow(Renewable):

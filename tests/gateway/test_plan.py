@@ -9,18 +9,13 @@ from typing import Any
 
 import pytest
 import zstandard
+from logins import logged_in, login_file
 from rig import Raw, Rig, read_answer, rig
 
-from ccproxy.auth.anthropic import AnthropicVendor
 from ccproxy.auth.base import Credential, StaticSource
 from ccproxy.auth.build import SourceBuilder
-from ccproxy.auth.config import AnthropicOAuth, CodexOAuth
-from ccproxy.auth.oauth import OAuthSource
+from ccproxy.auth.config import CodexOAuth
 from ccproxy.auth.pool import CredentialPool
-from ccproxy.auth.store import FileStore
-from ccproxy.egress.config import EgressConfig
-from ccproxy.egress.pooled import PooledTransport
-from ccproxy.egress.tokens import TokenPost
 from ccproxy.pipeline.config import HookEntry, HooksConfig
 from ccproxy.providers.config import ProviderConfig, Retry
 from ccproxy.testing import (
@@ -187,39 +182,6 @@ class TestInEveryDialect:
                 flow = await r.flow()
                 assert flow.story[0].then.startswith("could not renew the credential: ")
                 assert "canary" not in repr(flow) + answer.body.decode()
-
-
-def login_file(folder: Path, logins: TokenEndpoint) -> Path:
-    tokens = logins.sign_in()
-    path = folder / ".credentials.json"
-    login = {"accessToken": tokens.access, "refreshToken": tokens.refresh, "expiresAt": 9_999_999_999_000}
-    path.write_text(json.dumps({"claudeAiOauth": login}))
-    path.chmod(0o600)
-    return path
-
-
-class logged_in:  # noqa: N801 - a context manager
-    """Credentials from a login's file, with a transport of their own."""
-
-    def __init__(self, path: Path, logins: TokenEndpoint) -> None:
-        self._transport = PooledTransport(EgressConfig())
-        config = AnthropicOAuth(file_path=str(path), endpoint=logins.url)
-        clock = SystemClock()
-        source = OAuthSource(
-            AnthropicVendor(config),
-            FileStore(str(path)),
-            post=TokenPost(lambda: self._transport),
-            clock=clock,
-            provider="one",
-        )
-        self._pool = CredentialPool([source], clock=clock)
-
-    async def __aenter__(self) -> CredentialPool:
-        return self._pool
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._pool.close()
-        await self._transport.close()
 
 
 async def test_nothing_is_sent_twice_once_content_has_reached_the_client() -> None:

@@ -13,18 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from logins import logged_in, login_file
 from rig import Raw, Rig, rig
 
-from ccproxy.auth.anthropic import AnthropicVendor
 from ccproxy.auth.base import Credential, StaticSource
-from ccproxy.auth.call import TokenAnswer, TokenRequest
-from ccproxy.auth.config import AnthropicOAuth
-from ccproxy.auth.oauth import OAuthSource
 from ccproxy.auth.pool import CredentialPool
-from ccproxy.auth.store import FileStore
-from ccproxy.egress.config import EgressConfig
-from ccproxy.egress.pooled import PooledTransport
-from ccproxy.egress.tokens import TokenPost
 from ccproxy.lightllm.dialect import Context
 from ccproxy.lightllm.ir.events import Failed
 from ccproxy.lightllm.ir.parts import Text as TextPart
@@ -173,11 +166,13 @@ class TestRefused:
     async def test_the_login_is_renewed_and_the_same_is_sent_again(self, client: Teller, tmp_path: Path) -> None:
         async with FakeProvider() as fake:
             logins = TokenEndpoint(fake)
-            source, network = login(logins, tmp_path)
-            pools = {client.provider: CredentialPool([source], clock=SystemClock())}
-            async with rig(provider=None, types=client.config(fake.url), pools=pools) as r:
-                fake.on("^/v1", guard(fake, logins, client.dialect))
-                logins.expire()
+            path = login_file(tmp_path, logins)
+            fake.on("^/v1", guard(fake, logins, client.dialect))
+            logins.expire()
+            async with (
+                logged_in(path, logins) as pool,
+                rig(types=client.config(fake.url), pools={client.provider: pool}) as r,
+            ):
                 assert client.hears(await client.tell(r)) == WELL
                 first, second = (request for request in fake.requests if request.path != "/oauth/token")
                 assert first.body == second.body == client.body
@@ -185,30 +180,31 @@ class TestRefused:
                 assert len(logins.renewals) == 1
                 flow = await r.flow()
                 assert [(step.status, step.then) for step in flow.story] == [(401, "renewed the credential"), (200, "")]
-            await network.close()
 
     async def test_refused_for_good_is_the_providers_own_error(self, client: Teller, tmp_path: Path) -> None:
         async with FakeProvider() as fake:
             logins = TokenEndpoint(fake)
-            source, network = login(logins, tmp_path)
-            pools = {client.provider: CredentialPool([source], clock=SystemClock())}
-            async with rig(types=client.config(fake.url), pools=pools) as r:
-                fake.on("^/v1", native_error(client.dialect, 401, "no such account"))
+            path = login_file(tmp_path, logins)
+            fake.on("^/v1", native_error(client.dialect, 401, "no such account"))
+            async with (
+                logged_in(path, logins) as pool,
+                rig(types=client.config(fake.url), pools={client.provider: pool}) as r,
+            ):
                 client.is_told(await client.tell(r), 401, "no such account")
                 assert len(logins.renewals) == 1
-            await network.close()
 
     async def test_a_login_that_was_revoked_is_the_providers_own_error(self, client: Teller, tmp_path: Path) -> None:
         async with FakeProvider() as fake:
             logins = TokenEndpoint(fake)
-            source, network = login(logins, tmp_path)
-            pools = {client.provider: CredentialPool([source], clock=SystemClock())}
-            async with rig(types=client.config(fake.url), pools=pools) as r:
-                fake.on("^/v1", guard(fake, logins, client.dialect))
-                logins.revoke()
+            path = login_file(tmp_path, logins)
+            fake.on("^/v1", guard(fake, logins, client.dialect))
+            logins.revoke()
+            async with (
+                logged_in(path, logins) as pool,
+                rig(types=client.config(fake.url), pools={client.provider: pool}) as r,
+            ):
                 client.is_told(await client.tell(r), 401, "not this token")
-                assert "log in again" in source.status().problem
-            await network.close()
+                assert "log in again" in pool.members[0].source.status().problem
 
     async def test_the_next_credential_is_taken(self, client: Teller) -> None:
         async with rig(pools={client.provider: keys("one", "two")}) as r:
@@ -349,28 +345,3 @@ def guard(fake: FakeProvider, logins: TokenEndpoint, dialect: str) -> Callable[[
         return native_error(dialect, 401, "not this token")
 
     return answer
-
-
-def login(logins: TokenEndpoint, folder: Path) -> tuple[OAuthSource, PooledTransport]:
-    """A login in a file, which its endpoint renews."""
-    tokens = logins.sign_in()
-    path = folder / "login.json"
-    path.write_text(
-        json.dumps(
-            {
-                "claudeAiOauth": {
-                    "accessToken": tokens.access,
-                    "refreshToken": tokens.refresh,
-                    "expiresAt": 4_102_444_800_000,
-                }
-            }
-        )
-    )
-    network = PooledTransport(EgressConfig())
-    post = TokenPost(lambda: network)
-
-    async def sent(request: TokenRequest) -> TokenAnswer:
-        return await post(request)
-
-    vendor = AnthropicVendor(AnthropicOAuth(endpoint=logins.url))
-    return OAuthSource(vendor, FileStore(str(path)), post=sent, clock=SystemClock(), provider="p"), network

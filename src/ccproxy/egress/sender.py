@@ -287,7 +287,7 @@ class Sender:
             return _Result(error=error, verdict=next_one if several else NO_CREDENTIAL, failed=True)
         result = await self._once(candidate, credential, source.label, ask)
         response = result.response
-        if response is None or response.status != 401 or not candidate.resendable:
+        if response is None or response.status != 401:
             return result
         try:
             renewed = await source.refresh(credential)
@@ -298,6 +298,10 @@ class Sender:
             await result.discard()
             raise
         if (renewed.value, renewed.companions) == (credential.value, credential.companions):
+            return result
+        if not candidate.resendable:
+            self._then(ask, "renewed the credential for the next request")
+            result.verdict = None  # the credential is good again and needs no rest
             return result
         self._then(ask, "renewed the credential")
         await result.discard()
