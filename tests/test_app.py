@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import websockets
+import websockets.sync.client
 
 from ccproxy.cli.launch import launch
 from ccproxy.flows.reader import Reader
@@ -25,6 +27,7 @@ from ccproxy.testing import (
     Pause,
     Reply,
     Send,
+    Socket,
     ThreadedProvider,
     TokenEndpoint,
     native_error,
@@ -69,6 +72,14 @@ class Proxy:
             return json.loads(connection.getresponse().read())  # type: ignore[no-any-return]
         finally:
             connection.close()
+
+    def said(self, *words: str) -> str:
+        """What a command prints, beside the proxy."""
+        env = {"HOME": str(self.folder), "CCPROXY_CONFIG_DIR": str(self.folder), "PATH": os.environ["PATH"]}
+        line = [sys.executable, "-P", "-m", "ccproxy", *words]
+        done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
 
     def log(self) -> str:
         return "".join(path.read_text() for path in self.state.glob("*.log*"))
@@ -290,8 +301,26 @@ def test_no_token_of_a_login_is_written_anywhere_but_into_its_file(tmp_path: Pat
         logins.revoke()
         seen.append(proxy.post())
         health = proxy.health()
+        said = [
+            proxy.said(*words)
+            for words in (
+                ("status",),
+                ("status", "--json"),
+                ("auth", "status"),
+                ("auth", "status", "--json"),
+                ("auth", "refresh", "p"),
+                ("auth", "test", "p"),
+                ("config", "show"),
+                ("config", "check", "--online"),
+                ("flows", "list", "--json"),
+                ("flows", "show", "last"),
+                ("logs",),
+            )
+        ]
         proxy.stop()
         written = {path.name: path.read_bytes() for path in proxy.state.rglob("*") if path.is_file()}
+    assert all("canary" not in text for text in said)
+    assert sum(str(login) in text for text in said) >= 4, "they do tell of the login"
     assert [status for status, _, _ in seen] == [200, 200, 401, 401]
     assert "status 503" in json.dumps(health)
     assert "canary" not in json.dumps(health)
@@ -301,6 +330,58 @@ def test_no_token_of_a_login_is_written_anywhere_but_into_its_file(tmp_path: Pat
         flows = [reader.get(identifier) for identifier in [summary.id for summary in reader.summaries()]]
     assert "canary" not in repr(flows)
     assert b"canary" in login.read_bytes()
+
+
+def test_no_token_of_a_login_for_codex_either(tmp_path: Path, provider: ThreadedProvider) -> None:
+    """By HTTP and by WebSocket, refused and renewed; its tokens are JWTs."""
+    claims = {"exp": 4_102_444_800, "https://api.openai.com/auth": {"chatgpt_account_id": "account-canary-0123456789"}}
+    logins = TokenEndpoint(provider, jwt=True, claims=claims)
+    tokens = logins.sign_in()
+    given = [tokens.access]
+    login = tmp_path / "login" / "auth.json"
+    login.parent.mkdir()
+    kept = {"access_token": tokens.access, "id_token": tokens.access, "refresh_token": tokens.refresh}
+    login.write_text(json.dumps({"auth_mode": "chatgpt", "tokens": kept, "last_refresh": "2099-01-01T00:00:00Z"}))
+    provider.on(
+        "^/backend-api/codex/responses",
+        lambda request: Socket(echo=True) if logins.accepts(request) else native_error("openai_responses", 401, "no"),
+        method="GET",
+    )
+    logins.protect("^/backend-api/codex/models", dialect="openai_responses")
+    (tmp_path / "ccproxy.yaml").write_text(
+        f"ccproxy:\n  port: {_free_port()}\n  log_level: DEBUG\n  providers:\n    p:\n      type: codex\n"
+        f"      base_url: {provider.url}/backend-api/codex\n"
+        f"      auth: {{type: codex_oauth, file_path: '{login}', endpoint: '{logins.url}'}}\n"
+    )
+    body = b'{"model":"gpt-5.1-codex","stream":true,"store":false,"input":[]}'
+    with running(tmp_path) as proxy:
+        url = f"ws://127.0.0.1:{proxy.port}/v1/responses"
+        fields = {"authorization": "Bearer sk-ant-oat-ccproxy-p"}
+        assert proxy.post("/v1/responses", body, authorization=fields["authorization"])[0] == 200
+        logins.expire()
+        with websockets.sync.client.connect(url, additional_headers=fields, proxy=None) as socket:
+            socket.send("hello")
+            assert socket.recv() == "hello"
+        assert logins.current is not None
+        given.append(logins.current.access)
+        logins.revoke()
+        with pytest.raises(websockets.InvalidStatus):
+            websockets.sync.client.connect(url, additional_headers=fields, proxy=None)
+        said = [proxy.said(*words) for words in (("status", "--json"), ("auth", "status"), ("flows", "list", "--json"))]
+        eventually(lambda: len(_flows(proxy)) == 3)
+        flows = _flows(proxy)
+        proxy.stop()
+        written = {path.name: path.read_bytes() for path in proxy.state.rglob("*") if path.is_file()}
+    secrets = [part for token in given for part in token.split(".")[1:2]] + ["canary"]
+    texts = [repr(flows), *said, *(data.decode("latin-1") for data in written.values())]
+    assert [secret for secret in secrets if any(secret in text for text in texts)] == []
+    assert len(logins.renewals) == 2
+
+
+def _flows(proxy: Proxy) -> list[object]:
+    with Reader(proxy.state / "flows.db") as reader:
+        identifiers = [summary.id for summary in reader.summaries()]
+        return [reader.get(identifier) for identifier in identifiers]
 
 
 def test_a_store_that_cannot_be_written_stops_nothing(tmp_path: Path, provider: ThreadedProvider) -> None:
