@@ -13,14 +13,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ccproxy.auth.base import Credential
 from ccproxy.auth.pool import LIMITED, REFUSED, CredentialPool, Member
 from ccproxy.egress.breaker import Breaker
 from ccproxy.egress.peek import Held, hidden_error, read_error
 from ccproxy.egress.retry import NO_CREDENTIAL, UNREACHABLE, Policy, Verdict, judge
-from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse
+from ccproxy.egress.transport import Sends, UpstreamRequest, UpstreamResponse
 from ccproxy.errors import CCProxyError, CredentialError, UpstreamError
 from ccproxy.exchange.exchange import Step
 from ccproxy.lightllm.dialect import Dialect
@@ -30,14 +29,6 @@ from ccproxy.util.clock import Clock
 #: Seconds that reading an error answer may take.
 _READ_ERROR = 10.0
 _HOLD = 15.0
-
-
-class Sends(Protocol):
-    """What a request goes out by: a `Transport`, or what makes something else of a request on the way."""
-
-    async def send(self, request: UpstreamRequest) -> UpstreamResponse:
-        """As in `Transport`."""
-        ...
 
 
 @dataclass(slots=True)

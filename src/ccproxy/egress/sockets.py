@@ -272,7 +272,7 @@ class Accepted:
 
 
 class Handshakes:
-    """Makes WebSockets of the requests it is to send, so that they are tried like any request (`sender.Sends`).
+    """Makes WebSockets of the requests it is to send, so that they are tried like any request (`Sends`).
 
     Args:
         subprotocols, max_message: as in `Transport.open_socket`.

@@ -97,12 +97,16 @@ class UpstreamSocket(Protocol):
     async def close(self, code: int = 1000, reason: str = "") -> None: ...
 
 
-class Transport(Protocol):
-    """Sends requests. One instance serves the whole process."""
+class Sends(Protocol):
+    """What a request goes out by: a `Transport`, or what makes something else of a request on the way."""
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         """Sends the request and returns when the response head is there. Raises UpstreamError, UpstreamTimeout."""
         ...
+
+
+class Transport(Sends, Protocol):
+    """Sends requests. One instance serves the whole process."""
 
     async def open_socket(
         self, request: UpstreamRequest, subprotocols: list[str], *, max_message: int

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ccproxy.auth.base import Credential
-from ccproxy.egress.transport import Timeouts, Transport, UpstreamRequest
+from ccproxy.egress.transport import Sends, Timeouts, UpstreamRequest
 from ccproxy.errors import CredentialError, UpstreamError
 from ccproxy.exchange.http import Headers
 from ccproxy.lightllm.compression import decode
@@ -55,7 +55,7 @@ class Projects:
         self._asking: SingleFlight[str | Refusal] = SingleFlight()
 
     async def find(
-        self, provider: Provider, credential: Credential | None, request: UpstreamRequest, transport: Transport
+        self, provider: Provider, credential: Credential | None, request: UpstreamRequest, transport: Sends
     ) -> str | Refusal:
         """The project of a login, or the answer that was given in its place.
 
@@ -104,7 +104,7 @@ def question(
     )
 
 
-async def _ask(provider: Provider, request: UpstreamRequest, transport: Transport) -> str | Refusal:
+async def _ask(provider: Provider, request: UpstreamRequest, transport: Sends) -> str | Refusal:
     response = await transport.send(request)
     body = bytearray()
     try:
