@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 import websockets
-from rig import rig
+from rig import Rig, rig
 from websockets.asyncio.client import ClientConnection, connect
 
 from ccproxy.auth.base import Credential, SourceStatus, StaticSource
@@ -15,7 +16,7 @@ from ccproxy.auth.pool import CredentialPool
 from ccproxy.errors import CredentialError
 from ccproxy.pipeline.config import HookEntry, HooksConfig
 from ccproxy.providers.config import ProviderConfig, Retry
-from ccproxy.testing import FakeProvider, Received, Reply, Script, Socket, Text, native_error
+from ccproxy.testing import FakeProvider, Gate, Pause, Received, Reply, Script, Socket, Text, native_error, silence
 from ccproxy.util.clock import FakeClock
 
 SOCKET = "^/v1/responses"
@@ -171,6 +172,54 @@ class TestTries:
                 await client.recv()
             assert doors.keys == ["one"]
             assert r.provider.requests[0].messages == ["hello", "more"]
+
+
+class TestAClientThatLeaves:
+    """Before its handshake is answered."""
+
+    async def test_it_ends_the_handshake_with_the_provider(self) -> None:
+        async with rig() as r:
+            r.provider.on(SOCKET, silence())
+            await leave(r)
+            await r.provider.wait_for_disconnect(0)
+            assert (await r.flow()).outcome == "client_gone"
+
+    async def test_its_flow_is_recorded_though_the_refusal_does_not_reach_it(self) -> None:
+        async with rig() as r:
+            r.provider.on(SOCKET, Reply(101, body=[Pause(Gate())]))  # no valid handshake
+            await leave(r)
+            flow = await r.flow()
+            assert (flow.outcome, flow.error_kind) in {("upstream_error", "upstream_error"), ("client_gone", "")}
+
+    async def test_it_ends_the_waiting_for_another_try(self) -> None:
+        waiting = asyncio.Event()
+
+        async def sleep(seconds: float) -> None:
+            waiting.set()
+            await asyncio.Event().wait()
+
+        async with FakeProvider() as fake:
+            fake.on(SOCKET, native_error("openai_responses", 503, "full"))
+            config = ProviderConfig(type="openai_responses", base_url=fake.url, retry=Retry())
+            async with rig(types={"responses": config}, sleep=sleep) as r:
+                await leave(r, waiting)
+                assert (await r.flow()).outcome == "client_gone"
+            assert len(fake.requests) == 1
+
+
+async def leave(r: Rig, when: asyncio.Event | None = None) -> None:
+    """A client that asks for a socket and leaves when the provider has been asked."""
+    _, writer = await r.open()
+    writer.write(
+        b"GET /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+        b"Authorization: Bearer sk-ant-oat-ccproxy-responses\r\n\r\n"
+    )
+    if when is not None:
+        await when.wait()
+    else:
+        await r.provider.wait_for_head(0)
+    writer.close()
 
 
 class TestByHttp:

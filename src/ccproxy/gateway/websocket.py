@@ -7,7 +7,9 @@ The upstream is dialled before the client's handshake is answered, so that a ref
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Coroutine
 from typing import Any
 
 from uvicorn.protocols.utils import ClientDisconnected
@@ -66,7 +68,7 @@ async def relay_websocket(
     try:
         if full:
             raise too_many()
-        socket = await dial(runtime, exchange, sender, clock, scope["subprotocols"])
+        socket = await _unless_left(receive, dial(runtime, exchange, sender, clock, scope["subprotocols"]))
         if isinstance(socket, Dialect):
             await Bridge(socket, serve, exchange, tape, scope, receive, send).run()
         elif isinstance(socket, UpstreamSocket):
@@ -83,9 +85,11 @@ async def relay_websocket(
             headers = error_headers(error)
             exchange.response = ResponseHead(error.status, phrase(error.status), headers.copy())
             tape.response_chunk(document)
-            await _answer(exchange, send, error.status, headers, document)
+            with contextlib.suppress(ClientDisconnected):
+                await _answer(exchange, send, error.status, headers, document)
         else:
-            await send({"type": "websocket.close", "code": 1014, "reason": error.message[:120]})
+            with contextlib.suppress(ClientDisconnected):
+                await send({"type": "websocket.close", "code": 1014, "reason": error.message[:120]})
     except asyncio.CancelledError:
         exchange.outcome = "failed"
         exchange.failure = Failure("shutdown", "ccproxy shut down while the WebSocket was open")
@@ -103,6 +107,21 @@ async def relay_websocket(
         raise ClientDisconnected
 
 
+async def _unless_left[T](receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives. If the client leaves before, the work is ended and ClientDisconnected raised: until the
+    handshake is answered a client has nothing to say but that."""
+    doing, leaving = asyncio.create_task(work), asyncio.ensure_future(receive())
+    try:
+        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise ClientDisconnected
+        return doing.result()
+    finally:
+        for task in (doing, leaving):
+            task.cancel()
+        await asyncio.gather(doing, leaving, return_exceptions=True)
+
+
 async def _relay(
     exchange: Exchange, socket: UpstreamSocket, overheard: Overheard, tape: Tape, receive: Receive, send: Send
 ) -> None:
@@ -110,7 +129,11 @@ async def _relay(
     headers = outgoing(socket.headers).without(_HANDSHAKE)
     headers.add(b"x-ccproxy-flow", exchange.id.encode())
     exchange.response = ResponseHead(101, "Switching Protocols", socket.headers)
-    await send({"type": "websocket.accept", "subprotocol": socket.subprotocol, "headers": headers.pairs})
+    try:
+        await send({"type": "websocket.accept", "subprotocol": socket.subprotocol, "headers": headers.pairs})
+    except ClientDisconnected:
+        await socket.close(1001)
+        raise
     upward = asyncio.create_task(
         _client_to_upstream(socket, overheard, tape, receive), name=f"websocket {exchange.id} up"
     )
