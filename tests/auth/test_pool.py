@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from ccproxy.auth.base import Credential, SourceStatus, StaticSource
-from ccproxy.auth.pool import CredentialPool, credential_report
+from ccproxy.auth.pool import LIMITED, REFUSED, CredentialPool, credential_report
 from ccproxy.util.clock import FakeClock
 
 
@@ -99,3 +99,18 @@ async def test_the_report_holds_no_secret() -> None:
     assert both.label == "login, fixed"
     assert credential_report(None, clock) == []
     await both.close()
+
+
+def test_what_is_refused_rests_longer_than_what_is_limited_and_as_long_as_is_said() -> None:
+    several = pool(3)
+    one, two, three = several.members
+    several.retire(one, "refused", None)
+    several.retire(two, "limited", None)
+    several.retire(three, "limited", 7.0)
+    assert [several.resting(member) for member in several.members] == [REFUSED, LIMITED, 7.0]
+
+
+def test_a_single_one_never_rests() -> None:
+    single = pool(1)
+    single.retire(single.members[0], "refused", 100.0)
+    assert single.resting(single.members[0]) == 0

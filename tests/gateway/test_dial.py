@@ -16,7 +16,20 @@ from ccproxy.auth.pool import CredentialPool
 from ccproxy.errors import CredentialError
 from ccproxy.pipeline.config import HookEntry, HooksConfig
 from ccproxy.providers.config import ProviderConfig, Retry
-from ccproxy.testing import FakeProvider, Gate, Pause, Received, Reply, Script, Socket, Text, native_error, silence
+from ccproxy.testing import (
+    Expect,
+    FakeProvider,
+    Gate,
+    Pause,
+    Received,
+    Reply,
+    Script,
+    SendMessage,
+    Socket,
+    Text,
+    native_error,
+    silence,
+)
 from ccproxy.util.clock import FakeClock
 
 SOCKET = "^/v1/responses"
@@ -136,6 +149,41 @@ class TestCredentials:
                 async with dial(r.port, session_id="11111111-2222-3333-4444-555555555555"):
                     pass
             assert len(set(doors.keys)) == 1
+
+    @pytest.mark.parametrize(
+        ("error", "rests"),
+        [
+            ({"type": "usage_limit_reached", "message": "later", "resets_in_seconds": 90}, 90.0),
+            ({"type": "rate_limit_error", "code": "rate_limit_exceeded", "message": "slowly"}, 60.0),
+        ],
+    )
+    async def test_a_limit_that_is_met_on_the_socket_lets_the_next_one_have_another(
+        self, error: dict[str, object], rests: float
+    ) -> None:
+        said = json.dumps({"type": "error", "status": 429, "error": error})
+        keys = pool("one", "two")
+        async with rig(pools={"responses": keys}) as r:
+            r.provider.on(SOCKET, Socket([Expect(), SendMessage(said)]), times=1)
+            async with dial(r.port) as client:
+                await client.send("{}")
+                assert await client.recv() == said, "this one is the client's to know"
+            await r.flow(0)
+            assert keys.resting(keys.members[0]) == rests
+            doors = Doors(r.provider)
+            async with dial(r.port) as client:
+                assert await echoes(client)
+            assert doors.keys == ["two"]
+
+    async def test_an_answer_that_fails_otherwise_says_nothing_of_the_credential(self) -> None:
+        said = json.dumps({"type": "response.failed", "response": {"error": {"code": "server_error", "message": "x"}}})
+        keys = pool("one", "two")
+        async with rig(pools={"responses": keys}) as r:
+            r.provider.on(SOCKET, Socket([Expect(), SendMessage(said)]))
+            async with dial(r.port) as client:
+                await client.send("{}")
+                await client.recv()
+            await r.flow(0)
+            assert keys.resting(keys.members[0]) == 0
 
     async def test_when_all_are_refused_the_client_gets_the_first_refusal(self) -> None:
         async with rig(pools={"responses": pool("one", "two")}) as r:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
+from typing import Literal
 
 from ccproxy.auth.base import CredentialSource
 from ccproxy.util.clock import Clock
@@ -73,6 +74,13 @@ class CredentialPool:
     def rest(self, member: Member, seconds: float) -> None:
         """Lets a credential rest."""
         member.rested_at = max(member.rested_at, self._clock.mono() + seconds)
+
+    def retire(self, member: Member, why: Literal["refused", "limited"], seconds: float | None) -> None:
+        """Lets a credential rest that was refused or is over its limit, if there is another: for `seconds` if that is
+        known."""
+        if len(self.members) > 1:
+            default = REFUSED if why == "refused" else LIMITED
+            self.rest(member, seconds if seconds is not None else default)
 
     def resting(self, member: Member) -> float:
         """How many seconds of its rest are left."""

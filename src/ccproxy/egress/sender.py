@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from ccproxy.auth.base import Credential
-from ccproxy.auth.pool import LIMITED, REFUSED, CredentialPool, Member
+from ccproxy.auth.pool import LIMITED, CredentialPool, Member
 from ccproxy.egress.breaker import Breaker
 from ccproxy.egress.peek import Held, hidden_error, read_error
 from ccproxy.egress.retry import NO_CREDENTIAL, UNREACHABLE, Policy, Verdict, judge
@@ -36,6 +36,7 @@ class Candidate:
     """One provider to send a request to.
 
     Attributes:
+        member: the credential that was tried last.
         name: the provider's name.
         make: the request with a credential in it (None: without) and its label. Raises CCProxyError.
         transport: the way there.
@@ -62,6 +63,8 @@ class Candidate:
     repeatable: bool = True
     before: Callable[[Credential | None, str], Awaitable[UpstreamResponse | None]] | None = None
     mend: Callable[[ErrorInfo], bool] | None = None
+
+    member: Member | None = None
 
     @property
     def hold(self) -> float:
@@ -250,7 +253,7 @@ class Sender:
                 if first is not None:
                     await first.discard()
                 return result
-            self._rest(pool, member, verdict)
+            pool.retire(member, verdict.credential, verdict.wait)
             tried.append(member)
             if first is None:
                 first = result
@@ -261,14 +264,10 @@ class Sender:
         assert first is not None
         return first
 
-    def _rest(self, pool: CredentialPool, member: Member, verdict: Verdict) -> None:
-        if len(pool) > 1:
-            default = REFUSED if verdict.credential == "refused" else LIMITED
-            pool.rest(member, verdict.wait if verdict.wait is not None else default)
-
     async def _member(self, candidate: Candidate, member: Member, ask: _Ask) -> _Result:
         """One try with one credential, which is renewed if it is refused."""
         source = member.source
+        candidate.member = member
         try:
             credential = await source.get()
         except CredentialError as error:

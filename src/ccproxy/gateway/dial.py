@@ -10,7 +10,9 @@ client's to act on: it says "use HTTP", and clients do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from ccproxy.auth.base import Credential
 from ccproxy.egress.retry import Policy, judge
@@ -19,11 +21,13 @@ from ccproxy.egress.sockets import Accepted, Handshakes
 from ccproxy.egress.transport import UpstreamRequest, UpstreamResponse, UpstreamSocket
 from ccproxy.errors import CCProxyError, NotSupported
 from ccproxy.exchange.exchange import Exchange, Step
+from ccproxy.exchange.http import Headers
 from ccproxy.exchange.route import Route
 from ccproxy.gateway.hooked import needs_http
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.steps import admit, destination, facts, prepare, session_of
 from ccproxy.lightllm.dialect import Dialect
+from ccproxy.lightllm.errors import ErrorInfo
 from ccproxy.providers.base import Provider
 from ccproxy.util.clock import Clock
 
@@ -31,9 +35,18 @@ from ccproxy.util.clock import Clock
 _NO_SOCKETS = frozenset({404, 405, 501})
 
 
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """An open socket. `on_error` is to be told of an answer on it that ended with an error: a limit of the account is met
+    there, and the next socket is to have another credential."""
+
+    socket: UpstreamSocket
+    on_error: Callable[[ErrorInfo], None]
+
+
 async def dial(
     runtime: Runtime, exchange: Exchange, sender: Sender, clock: Clock, subprotocols: Sequence[str]
-) -> UpstreamSocket | UpstreamResponse | Dialect:
+) -> Dialled | UpstreamResponse | Dialect:
     """The provider's socket, or its refusal; or the client's dialect, where messages are to be answered by HTTP.
     Raises CCProxyError."""
     operation, credentials = admit(runtime, exchange)
@@ -52,10 +65,11 @@ async def dial(
     handshakes = Handshakes(
         runtime.transport(provider), list(subprotocols), max_message=runtime.config.max_websocket_message_bytes
     )
+    candidate = _candidate(runtime, exchange, route, provider, handshakes, own)
     exchange.timings.upstream_sent = clock.mono()
     try:
         _, answer = await sender.send(
-            _candidate(runtime, exchange, route, provider, handshakes, own),
+            candidate,
             session=session_of(exchange, None),
             story=exchange.story,
         )
@@ -68,7 +82,7 @@ async def dial(
         _note_sent(exchange, handshakes)
     exchange.timings.upstream_head = clock.mono()
     if isinstance(answer, Accepted):
-        return answer.socket
+        return Dialled(answer.socket, partial(_rest, candidate, now=clock.wall))
     if bridged is not None and _by_http(provider, answer, now=clock.wall()):
         await answer.close()
         problem = f"status {answer.status}"
@@ -105,6 +119,12 @@ def _candidate(
         candidate.policy = Policy(provider.retry)
         candidate.breaker = runtime.breakers.get(provider.name)
     return candidate
+
+
+def _rest(candidate: Candidate, error: ErrorInfo, *, now: Callable[[], float]) -> None:
+    verdict = judge(error.http_status, Headers(), error, now=now())
+    if candidate.credentials is not None and candidate.member is not None and verdict.credential:
+        candidate.credentials.retire(candidate.member, verdict.credential, verdict.wait)
 
 
 def _by_http(provider: Provider | None, refusal: UpstreamResponse, *, now: float) -> bool:

@@ -8,10 +8,14 @@ none of the exchange.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+import msgspec
 
 from ccproxy.exchange.exchange import Exchange, Failure
 from ccproxy.lightllm.body import JsonBody
 from ccproxy.lightllm.dialect import Context, Dialect
+from ccproxy.lightllm.errors import ErrorInfo
 from ccproxy.lightllm.ir.events import Failed
 from ccproxy.lightllm.jsontext import loads_or_none
 
@@ -27,11 +31,15 @@ class Overheard:
 
     Args:
         dialect: what is spoken on it, or None if that is not known: then nothing is understood.
+        on_error: told what an answer ended with, if that was an error.
     """
 
-    def __init__(self, exchange: Exchange, dialect: Dialect | None) -> None:
+    def __init__(
+        self, exchange: Exchange, dialect: Dialect | None, on_error: Callable[[ErrorInfo], None] = lambda error: None
+    ) -> None:
         self._exchange = exchange
         self._dialect = dialect
+        self._on_error = on_error
         self._looks = 0 if exchange.model or dialect is None else _MOST_LOOKS
 
     def asked(self, message: str | bytes) -> None:
@@ -66,5 +74,11 @@ class Overheard:
             return
         events = self._dialect.decoder(Context()).frame(str(kind), data)
         error = next((event.error for event in events if isinstance(event, Failed)), None)
+        if error is not None:
+            value = value if isinstance(value, dict) else {}
+            status = value.get("status")
+            if isinstance(status, int) and not error.status:
+                error = msgspec.structs.replace(error, status=status)
+            self._on_error(error)
         text = error.message if error is not None else "the provider reported an error"
         self._exchange.outcome, self._exchange.failure = "upstream_error", Failure("upstream_error", text)

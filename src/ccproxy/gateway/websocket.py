@@ -23,7 +23,7 @@ from ccproxy.flows.recorder import Recorder, Tape
 from ccproxy.gateway.answer import Send, outgoing
 from ccproxy.gateway.bodies import Receive
 from ccproxy.gateway.bridge import Bridge, Serve
-from ccproxy.gateway.dial import dial
+from ccproxy.gateway.dial import Dialled, dial
 from ccproxy.gateway.log import log_exchange
 from ccproxy.gateway.overheard import Overheard
 from ccproxy.gateway.replies import error_document, error_headers, phrase
@@ -68,15 +68,16 @@ async def relay_websocket(
     try:
         if full:
             raise too_many()
-        socket = await _unless_left(receive, dial(runtime, exchange, sender, clock, scope["subprotocols"]))
-        if isinstance(socket, Dialect):
-            await Bridge(socket, serve, exchange, tape, scope, receive, send).run()
-        elif isinstance(socket, UpstreamSocket):
+        found = await _unless_left(receive, dial(runtime, exchange, sender, clock, scope["subprotocols"]))
+        if isinstance(found, Dialect):
+            await Bridge(found, serve, exchange, tape, scope, receive, send).run()
+        elif isinstance(found, Dialled):
             known = exchange.dialect in runtime.dialects
-            overheard = Overheard(exchange, runtime.dialects.get(exchange.dialect) if known else None)
-            await _relay(exchange, socket, overheard, tape, receive, send)
+            dialect = runtime.dialects.get(exchange.dialect) if known else None
+            overheard = Overheard(exchange, dialect, found.on_error)
+            await _relay(exchange, found.socket, overheard, tape, receive, send)
         else:
-            await _refuse(exchange, socket, tape, send)
+            await _refuse(exchange, found, tape, send)
         exchange.outcome = "complete" if exchange.outcome == "pending" else exchange.outcome
     except CCProxyError as error:
         note_failure(exchange, error)
