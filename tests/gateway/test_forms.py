@@ -361,6 +361,48 @@ class TestTheProject:
             assert "does not tell its project" in first.problem and second.status == 200
 
 
+REFUSED = "The signature of a thought is invalid."
+
+
+class TestWhatIsSentAgain:
+    """A request without the signatures that were refused stands in the form of its provider, too."""
+
+    async def test_to_code_assist(self) -> None:
+        async with assisted() as (r, assist):
+            signed = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "Zm9yZWlnbg=="}
+            result = {"functionResponse": {"name": "f", "response": {}}}
+            contents = [
+                *CONTENTS["contents"],
+                {"role": "model", "parts": [signed]},
+                {"role": "user", "parts": [result]},
+            ]  # type: ignore[misc]
+            assist.provider.on("enerateContent", native_error("gemini", 400, REFUSED), times=1)
+            body = json.dumps({**CONTENTS, "contents": contents}).encode()
+            answer = await r.request("POST", "/v1/models/g:generateContent", body, [JSON, key("assist")])
+            assert answer.status == 200, answer.body
+            first, second = (each.json() for each in assist.provider.requests if "enerateContent" in each.path)
+            assert b"Signature" not in json.dumps(second).encode()
+            for name in ("model", "project", "user_prompt_id"):
+                assert first[name] == second[name]
+            assert first["request"]["session_id"] == second["request"]["session_id"]
+
+    async def test_to_vertex(self) -> None:
+        async with TestVertex()._rig() as r:
+            thought = {"type": "thinking", "thinking": "hm", "signature": "Zm9yZWlnbg=="}
+            said = {"role": "assistant", "content": [thought, {"type": "text", "text": "x"}]}
+            asked = {
+                **CALLS["anthropic"][1],
+                "messages": [{"role": "user", "content": "a"}, said, {"role": "user", "content": "b"}],
+            }
+            r.provider.reply(native_error("anthropic", 400, REFUSED))
+            body = json.dumps(asked | {"stream": True}).encode()
+            answer = await r.request("POST", "/v1/messages", body, [JSON, key("vertex_claude")])
+            assert answer.status == 200 and b"Here" in answer.body
+            first, second = (each.json() for each in r.provider.requests)
+            assert "model" not in second and second["anthropic_version"] == first["anthropic_version"]
+            assert second["stream"] is True and "signature" not in json.dumps(second)
+
+
 class TestVertex:
     TYPES = ("vertex_claude", "vertex_ai")
 

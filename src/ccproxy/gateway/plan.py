@@ -214,7 +214,10 @@ class Plan:
         losses = LossLedger()
         losses.dropped("messages.signature", "the provider refused it; sent again without what was signed")
         model = self.route.model if self._headers is None else ""
-        self._content = dialect.encode_request(stripped, Target(model=model), losses=losses).body
+        body = JsonBody(dialect.encode_request(stripped, Target(model=model), losses=losses).body)
+        if "model" not in JsonBody(plain):
+            body.delete("model")  # it stands in the path alone
+        self._content = body.raw
         self._headers = client.without((b"content-encoding",))
         self._headers.set(b"content-length", str(len(self._content)).encode())
         self._add(losses)
