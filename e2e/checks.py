@@ -55,7 +55,7 @@ def tool_turn(place: Workplace, case: Case, needle: str) -> Verdict:
     _judge_requests(place, requests, case)
     if bad := [flow for flow in flows if not _ended_well(flow)]:
         raise Trouble(f"flows that did not end well: {_outcomes(bad)}")
-    _judge_identity(requests, flows)
+    _judge_identity(requests, flows, case)
     _judge_usage(flows)
     _judge_login(place, case, requests, flows)
     if not place.places_of([needle], flows):
@@ -169,11 +169,11 @@ def _judge_requests(place: Workplace, requests: list[Received], case: Case) -> N
             raise Trouble(f"the provider got something of ours: {found[0]!r}")
 
 
-def _judge_identity(requests: list[Received], flows: list[Flow]) -> None:
+def _judge_identity(requests: list[Received], flows: list[Flow], case: Case) -> None:
     """What the provider got is what the client sent, to the byte (or what it was converted to, where that is); WebSocket
     messages too."""
     sides = [
-        flow.forwarded if flow.action == "transform" or flow.answer else flow.request
+        flow.forwarded if flow.action == "transform" or flow.answer or case.formed else flow.request
         for flow in flows
         if flow.forwarded
     ]

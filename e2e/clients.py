@@ -54,7 +54,7 @@ class Case:
 
     Attributes:
         command: the name it is started by; `words` are its arguments.
-        env: its environment beside the common one; `files` are put into its home directory.
+        env: its environment beside the common one, with `{proxy}` for the proxy's URL; `files` are put into its home directory.
         options: options of `ccproxy run`.
         credential: what the provider must get: a field's value holds it.
         note: words that `ccproxy run` must say on stderr.
@@ -62,6 +62,7 @@ class Case:
         google: Google's own hosts are there.
         login: whose login the provider's credential is (`claude` or `codex`, see `LOGINS`); "" for a key. It has expired,
             or, with `refused`, the provider refuses its token: either way it must be renewed once.
+        formed: the request reaches the provider in another form of its dialect.
         errors: the statuses with which the provider shall fail. Where there are some, its answers are cut, too, and the
             client is interrupted.
     """
@@ -78,6 +79,7 @@ class Case:
     google: bool = False
     login: str = ""
     refused: bool = False
+    formed: bool = False
     errors: tuple[int, ...] = ()
 
 
@@ -146,6 +148,7 @@ def configuration(port: int, upstream: str, tokens: str, folder: Path) -> dict[s
                 "assist": {**provider("code_assist"), "project": "a-project"},
                 "claude-login": login("claude", "anthropic", upstream),
                 "codex-login": login("codex", "codex", f"{upstream}/backend-api/codex"),
+                "vertex": {**provider("vertex_claude"), "project": "a-project", "location": "us-east5"},
             },
         }
     }
@@ -157,6 +160,13 @@ def cases() -> list[Case]:
 
 
 def _claude() -> list[Case]:
+    vertex = {
+        "CLAUDE_CODE_USE_VERTEX": "1",
+        "CLAUDE_CODE_SKIP_VERTEX_AUTH": "1",
+        "ANTHROPIC_VERTEX_BASE_URL": "{proxy}/v1",
+        "ANTHROPIC_VERTEX_PROJECT_ID": "another-project",
+        "CLOUD_ML_REGION": "us-east5",
+    }
     login = {
         "accessToken": LOGIN,
         "refreshToken": "sk-ant-ort01-login-0123456789abcdef",
@@ -174,6 +184,9 @@ def _claude() -> list[Case]:
         Case("claude", "proxy's login, expired", _CLAUDE, {"ANTHROPIC_API_KEY": f"{SENTINEL}claude-login"}, credential=LOGINS["claude"].tokens, login="claude"),
         Case("claude", "proxy's login, refused", _CLAUDE, {"ANTHROPIC_API_KEY": f"{SENTINEL}claude-login"}, credential=LOGINS["claude"].tokens, login="claude", refused=True),
         Case("claude", "own login, proxy's instead", _CLAUDE, files={".claude/.credentials.json": {"claudeAiOauth": login}}, options=("--provider", "claude-login"), credential=LOGINS["claude"].tokens, login="claude"),
+        Case("claude", "to Vertex AI", _CLAUDE, {"ANTHROPIC_API_KEY": f"{SENTINEL}vertex"}, credential=THEIRS, formed=True),
+        Case("claude", "Vertex mode", _CLAUDE, vertex, options=("--provider", "vertex"), credential=THEIRS),
+        Case("claude", "Vertex mode to claude", _CLAUDE, vertex, options=("--provider", "claude"), credential=THEIRS, formed=True),
         *_converted("claude", _CLAUDE, "ANTHROPIC_API_KEY", ("gpt", "responses", "gemini", "assist")),
     ]  # fmt: skip
 

@@ -128,9 +128,9 @@ class Workplace:
         for name in LOGINS:
             self.sign_in(name)
         config = root / "proxy" / "ccproxy.yaml"
-        config.write_text(
-            json.dumps(configuration(_free_port(), provider.url, tokens.url, root / "proxy"))
-        )  # JSON is YAML
+        port = _free_port()
+        self._url = f"http://127.0.0.1:{port}"
+        config.write_text(json.dumps(configuration(port, provider.url, tokens.url, root / "proxy")))  # JSON is YAML
         config.chmod(0o600)
 
     # -- the proxy --
@@ -185,7 +185,8 @@ class Workplace:
         if case.google and not self._google:
             self._google = self.things.enter_context(google(self.root / "google"))
         hosts = self._google if case.google else {}
-        env = {**self._env, "HOME": str(home), **({} if patient else IMPATIENT), **hosts, **case.env}
+        own = {name: value.replace("{proxy}", self._url) for name, value in case.env.items()}
+        env = {**self._env, "HOME": str(home), **({} if patient else IMPATIENT), **hosts, **own}
         return Running(
             [*_CCPROXY, "run", *case.options, "--", case.command, *case.words], env, self.project, home / "client"
         )

@@ -217,7 +217,7 @@ async def relay_turned(
     plain.eof()
     rest = rewriter.eof()
     tape.answer_chunk(rest)
-    if streams:
-        await answer.write(rest)
-    else:
+    if not streams:
         await answer.reply(head.status, outgoing(headers), rest)
+    elif rest:
+        await answer.write(rest)

@@ -184,6 +184,7 @@ class Plan:
         asking = question(provider, credential, client.get(b"user-agent") or b"", runtime.timeouts)
         if credential is not None:
             exchange.secrets.add(credential.value)
+            exchange.secrets.update(value.decode("latin-1") for _, value in credential.companions)
         found = await runtime.projects.find(provider, credential, asking, self.candidate.transport)
         if isinstance(found, str):
             self._project = found
