@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from ccproxy.flows.model import Flow
 from ccproxy.testing import Received
-from clients import ACCOUNT, GOOGLE, LOGIN, LOGINS, OWN, REFRESH, THEIRS, Case
-from play import USAGE, Broken, Halved, Play
+from clients import ACCOUNT, GOOGLE, LOGIN, LOGINS, OWN, REFRESH, ROOMY, THEIRS, Case
+from play import USAGE, Broken, Full, Halved, Play
 from workplace import MANNERS, PATIENCE, Ended, Trouble, Workplace
 
 #: Seconds within which the provider must see that a client has gone. The proxy promises a quarter of one; the rest is
@@ -62,6 +62,23 @@ def tool_turn(place: Workplace, case: Case, needle: str) -> Verdict:
         raise Trouble("the flows do not hold what was said, so no secret could be found in them either")
     _judge_secrets(place, case, flows)
     _judge_commands(place, flows)
+    return Verdict("ok", len(requests))
+
+
+def full_model(place: Workplace, case: Case, needle: str) -> Verdict:
+    """The model that the client asks is full: after one more try another one answers, and the client sees nothing of it."""
+    play = Full(place.provider, place.needle, roomy=ROOMY)
+    before = len(place.provider.requests)
+    ended = place.start(case, play).wait(PATIENCE)
+    requests = place.provider.requests[before:]
+    flows = place.flows(2)
+    if ended.code or needle not in ended.out:
+        raise Trouble(f"the client did not tell the needle: {ended.tail}; {_heard(play)}; {_outcomes(flows)}")
+    if (play.turns, play.refused) != (2, 4):
+        raise Trouble(f"{play.turns} answers and {play.refused} refusals instead of 2 and 4")
+    if bad := [flow for flow in flows if not _ended_well(flow) or len(flow.story) != 3]:
+        raise Trouble(f"flows that do not tell the tries: {_outcomes(bad)}")
+    _judge_secrets(place, case, flows)
     return Verdict("ok", len(requests))
 
 

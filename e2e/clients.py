@@ -19,7 +19,9 @@ SENTINEL = "sk-ant-oat-ccproxy-"
 OWN = "sk-own-0123456789abcdef0123456789"
 THEIRS = "sk-theirs-0123456789abcdef0123456789"
 LOGIN = "sk-ant-oat01-login-0123456789abcdef"
-#: That of a saved Google login.
+#: A model that is not full.
+ROOMY = "gemini-2.5-flash-lite"
+#: The token of a saved Google login.
 GOOGLE = "ya29.login-0123456789abcdef0123456789"
 
 #: For every client: no colours, no dialogue, nothing reported, nothing updated.
@@ -63,6 +65,7 @@ class Case:
         login: whose login the provider's credential is (`claude` or `codex`, see `LOGINS`); "" for a key. It has expired,
             or, with `refused`, the provider refuses its token: either way it must be renewed once.
         formed: the request reaches the provider in another form of its dialect.
+        full: the model that is asked first shall be full.
         errors: the statuses with which the provider shall fail. Where there are some, its answers are cut, too, and the
             client is interrupted.
     """
@@ -80,6 +83,7 @@ class Case:
     login: str = ""
     refused: bool = False
     formed: bool = False
+    full: bool = False
     errors: tuple[int, ...] = ()
 
 
@@ -139,6 +143,7 @@ def configuration(port: int, upstream: str, tokens: str, folder: Path) -> dict[s
     return {
         "ccproxy": {
             "port": port,
+            "gemini_capacity": {"enabled": True, "fallback_models": [ROOMY], "sticky_retry_attempts": 1},
             "gateway": {"default_upstreams": dict.fromkeys(dialects, upstream)},
             "providers": {
                 "claude": provider("anthropic"),
@@ -210,7 +215,7 @@ def _codex() -> list[Case]:
         Case("codex", "sentinel", _CODEX, {"OPENAI_API_KEY": f"{SENTINEL}responses"}, credential=THEIRS),
         Case("codex", "no key", _CODEX, credential=THEIRS, note="OPENAI_API_KEY selects provider"),
         *_chatgpt({".codex/auth.json": store}),
-        *_converted("codex", _CODEX, "OPENAI_API_KEY", ("claude", "gpt", "gemini")),
+        *_converted("codex", _CODEX, "OPENAI_API_KEY", ("claude", "gpt", "gemini", "assist")),
         Case("codex", "to claude, WebSocket", _CODEX, {"CODEX_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
         Case("codex", "older model to claude", _CODEX_OLDER, {"OPENAI_API_KEY": f"{SENTINEL}claude"}, credential=THEIRS),
     ]  # fmt: skip
@@ -257,7 +262,7 @@ def _gemini() -> list[Case]:
         Case("gemini", "saved login", _GEMINI, {}, saved, credential=GOOGLE, google=True, errors=(403, 500)),
         Case("gemini", "login from outside", _GEMINI, given, {".gemini/settings.json": by_login}, credential=GOOGLE),
         *_converted("gemini", _GEMINI, "GEMINI_API_KEY", ("claude", "gpt", "responses"), files),
-        Case("gemini", "to Code Assist", _GEMINI, {"GEMINI_API_KEY": f"{SENTINEL}assist"}, files, credential=THEIRS, errors=(403, 500)),
+        Case("gemini", "to Code Assist", _GEMINI, {"GEMINI_API_KEY": f"{SENTINEL}assist"}, files, credential=THEIRS, full=True, errors=(403, 500)),
     ]  # fmt: skip
 
 

@@ -158,6 +158,20 @@ class Broken(Play):
         return "insufficient_quota" if self.status == 429 and dialect.startswith("openai") else ""
 
 
+@dataclass
+class Full(Play):
+    """A provider of which every model but `roomy` is full. `refused` counts how often that was said."""
+
+    roomy: str = ""
+    refused: int = 0
+
+    def generate(self, request: Received, asked: Asked, offered: dict[str, str]) -> Reply:
+        if asked.model == self.roomy:
+            return super().generate(request, asked, offered)
+        self.refused += 1
+        return native_error(dialect_for(request.target, _lowered(request)), 429, "No capacity.", retry_after=0.1)
+
+
 class Reached:
     """A place in an answer: tells a waiting thread that the provider has come to it, and holds nothing up."""
 

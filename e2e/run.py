@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from checks import Verdict, cuts, interrupted, refuses, tool_turn
+from checks import Verdict, cuts, full_model, interrupted, refuses, tool_turn
 from clients import Case, cases
 from fence import raise_fence
 from workplace import BIN, Trouble, Workplace, workplace
@@ -50,6 +50,8 @@ class Row:
 def checks_of(case: Case, needle: str, *, turns_only: bool) -> Iterator[tuple[str, Callable[[Workplace], Verdict]]]:
     """What is to be checked in one way of using a client, with the name of each check."""
     yield "", partial(tool_turn, case=case, needle=needle)
+    if case.full:
+        yield ", full model", partial(full_model, case=case, needle=needle)
     if not case.errors or turns_only:
         return
     for status in case.errors:
