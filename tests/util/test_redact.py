@@ -17,6 +17,7 @@ from ccproxy.util.redact import (
     redact_text,
     redact_url,
     redact_value,
+    replace_keys,
 )
 
 CANARY = "canary0123456789canary"
@@ -263,3 +264,11 @@ fragments = st.lists(
 @given(fragments | st.text(st.characters(codec="ascii")))
 def test_the_quick_look_misses_nothing(text: str) -> None:
     assert f"é {redact_text(text)}" == redact_text(f"é {text}"), "the quick look is for ASCII text only"
+
+
+def test_keys_of_known_shape_are_replaced_as_the_caller_wants() -> None:
+    key = f"sk-ant-api03-{'x' * 20}"
+    text = f"a {key} b sk-ant-oat-ccproxy-demo c sk-ant-oat-ccproxy-demo.secret-0123456789"
+    assert replace_keys(text, lambda found: f"<{len(found)}>") == (
+        f"a <{len(key)}> b sk-ant-oat-ccproxy-demo c sk-ant-oat-ccproxy-demo.<17>"
+    )

@@ -9,7 +9,7 @@ secret and stays readable, a client key behind it does not. Every function is to
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
 ELLIPSIS = "…"
@@ -149,6 +149,20 @@ def _schemed(match: re.Match[str]) -> str:
 
 def _shape(match: re.Match[str]) -> str:
     return redact_value(match[0])
+
+
+def replace_keys(text: str, replacement: Callable[[str], str]) -> str:
+    """`text` with everything that has the shape of a well-known key replaced. Sentinel keys stay, what follows the dot of
+    one does not."""
+
+    def replaced(match: re.Match[str]) -> str:
+        sentinel = _SENTINEL.match(match[0])
+        if sentinel is None:
+            return replacement(match[0])
+        rest = match[0][sentinel.end() :]
+        return f"{sentinel[0]}.{replacement(rest[1:])}" if rest[1:] else match[0]
+
+    return _KEY_SHAPE.sub(replaced, text)
 
 
 def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
