@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ccproxy.exchange.hooks import HookResult
-from ccproxy.flows.compare import Change, compare, render
+from ccproxy.flows.compare import Change, cause_lines, compare, render
 from ccproxy.flows.model import Flow
 from ccproxy.lightllm.ir.losses import Loss
 
@@ -123,3 +123,17 @@ def test_raw_is_a_text_diff_and_the_page_is_safe_for_a_terminal() -> None:
     assert "characters)" in page
     assert "body.a changed" not in raw
     assert "--- client:" in raw
+
+
+def test_bodies_that_nothing_changed_are_said_to_be_identical() -> None:
+    made = compare(flow({"a": 1}, {"a": 1}))
+    assert made is not None
+    assert made.identical
+    assert render(made).endswith(f"\n{made.id}: request bodies are identical.\n")
+
+
+def test_the_causes_alone() -> None:
+    made = compare(flow({"a": 1}, {"a": 2, "b": 3}))
+    assert made is not None
+    assert cause_lines(made) == ["  body.a changed", "    - 1", "    + 2", "  body.b added", "    + 3"]
+    assert cause_lines(made, raw=True) == []

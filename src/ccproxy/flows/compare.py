@@ -7,15 +7,15 @@ the credential or a loss of the conversion. Bodies of two dialects have no place
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 import msgspec
 
 from ccproxy.flows import coding
+from ccproxy.flows.lines import unified
 from ccproxy.flows.model import Flow, RequestRecord
+from ccproxy.flows.structure import differences
 from ccproxy.flows.text import printable
 from ccproxy.routing.sentinel import CREDENTIAL_NAMES
 
@@ -23,7 +23,6 @@ from ccproxy.routing.sentinel import CREDENTIAL_NAMES
 _OWN = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "keep-alive", "expect"}
 )
-_CONTEXT = 3
 #: Most characters of a value on the page.
 _LONGEST = 300
 
@@ -52,12 +51,14 @@ class Comparison(msgspec.Struct, frozen=True):
         changes: in the order of the request; of a converted body only that it is another.
         losses: what the conversion could not carry over, a line each.
         text: the bodies as a unified diff, "" where they are equal or no text.
+        identical: the bodies are the same, byte for byte.
     """
 
     id: str
     changes: tuple[Change, ...]
     losses: tuple[str, ...]
     text: str
+    identical: bool
 
 
 def compare(flow: Flow) -> Comparison | None:
@@ -75,14 +76,14 @@ def compare(flow: Flow) -> Comparison | None:
     before, after = _content(request), _content(forwarded)
     text = ""
     if before != after:
-        text = _text_diff(flow.id, before, after)
+        text = unified(f"client:{flow.id}", f"forwarded:{flow.id}", before, after)
         if flow.upstream_dialect:
             sizes = (f"{len(before):,} bytes", f"{len(after):,} bytes")
             changes.append(_change("body", *sizes, (f"conversion from {flow.dialect} to {flow.upstream_dialect}",)))
         else:
             changes += _bodies(flow, before, after)
     losses = tuple(f"{loss.path}: {loss.kind}; {loss.reason}" for loss in flow.losses)
-    return Comparison(flow.id, tuple(changes), losses, text)
+    return Comparison(flow.id, tuple(changes), losses, text, before == after)
 
 
 def _headers(flow: Flow, request: RequestRecord, forwarded: RequestRecord) -> Iterator[Change]:
@@ -115,54 +116,13 @@ def _bodies(flow: Flow, before: bytes, after: bytes) -> Iterator[Change]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         yield _change("body", f"{len(before):,} bytes", f"{len(after):,} bytes", _causes(flow, "body"))
         return
-    for path, was, became in _walk("body", old, new):
+    for path, was, became in differences("body", old, new):
         causes = _causes(flow, path)
         if not causes and path == "body.model":
             causes = _route(flow)
         if not causes:
             causes = tuple(loss.reason for loss in flow.losses if _overlap(f"body.{loss.path}", path))
         yield _change(path, was, became, causes)
-
-
-_NOTHING = object()
-
-
-def _walk(path: str, old: Any, new: Any) -> Iterator[tuple[str, str, str]]:
-    """The places at which two JSON values differ, with both values as text."""
-    if type(old) is dict and type(new) is dict:
-        for name in dict.fromkeys([*old, *new]):
-            was, became = old.get(name, _NOTHING), new.get(name, _NOTHING)
-            if was is _NOTHING or became is _NOTHING:
-                yield f"{path}.{name}", _short(was), _short(became)
-            else:
-                yield from _walk(f"{path}.{name}", was, became)
-    elif type(old) is list and type(new) is list:
-        yield from _walk_lists(path, old, new)
-    elif type(old) is not type(new) or old != new:
-        yield path, _short(old), _short(new)
-
-
-def _walk_lists(path: str, old: list[Any], new: list[Any]) -> Iterator[tuple[str, str, str]]:
-    first, second = [_key(item) for item in old], [_key(item) for item in new]
-    matcher = difflib.SequenceMatcher(None, first, second, autojunk=False)
-    for tag, a, b, c, d in matcher.get_opcodes():
-        if tag == "equal":
-            continue
-        paired = min(b - a, d - c)
-        for offset in range(paired):
-            yield from _walk(f"{path}.{c + offset}", old[a + offset], new[c + offset])
-        for index in range(a + paired, b):
-            yield f"{path}.{index}", _short(old[index]), ""
-        for index in range(c + paired, d):
-            yield f"{path}.{index}", "", _short(new[index])
-
-
-def _key(item: Any) -> bytes:
-    return msgspec.json.encode(item)
-
-
-def _short(value: Any) -> str:
-    return "" if value is _NOTHING else msgspec.json.encode(value).decode()
 
 
 def _change(path: str, before: str, after: str, causes: tuple[str, ...]) -> Change:
@@ -192,21 +152,6 @@ def _content(request: RequestRecord) -> bytes:
     return request.body if decoded is None else decoded.data
 
 
-def _text_diff(name: str, before: bytes, after: bytes) -> str:
-    try:
-        old, new = _lines(before), _lines(after)
-    except UnicodeDecodeError:
-        return ""
-    diff = difflib.unified_diff(old, new, f"client:{name}", f"forwarded:{name}", lineterm="", n=_CONTEXT)
-    return "\n".join(diff)
-
-
-def _lines(content: bytes) -> Sequence[str]:
-    with suppress(msgspec.MsgspecError, RecursionError):  # if it is no JSON, it is compared as it is
-        content = msgspec.json.format(content, indent=2)
-    return content.decode().splitlines()
-
-
 def render(comparison: Comparison, *, raw: bool = False, heading: Callable[[str], str] = str) -> str:
     """The page for a person, safe for a terminal.
 
@@ -219,12 +164,7 @@ def render(comparison: Comparison, *, raw: bool = False, heading: Callable[[str]
     if raw:
         changes = tuple(change for change in changes if not change.path.startswith("body"))
     for change in changes:
-        cause = f"  ({'; '.join(change.causes)})" if change.causes else ""
-        lines.append(_line(f"{change.path} {change.kind}{cause}"))
-        if change.before:
-            lines.append(_line(f"  - {_cut(change.before)}"))
-        if change.after:
-            lines.append(_line(f"  + {_cut(change.after)}"))
+        lines += _change_lines(change)
     if comparison.losses:
         lines += ["", heading("Lost in conversion"), *map(_line, comparison.losses)]
     converted = any(change.path == "body" for change in comparison.changes)
@@ -232,7 +172,31 @@ def render(comparison: Comparison, *, raw: bool = False, heading: Callable[[str]
         lines += ["", heading("Bodies"), *(printable(line) for line in comparison.text.splitlines())]
     if len(lines) == 1:
         lines.append(_line("the request went out as it came"))
+    if comparison.identical:
+        lines.append(identical(comparison))
     return "\n".join(lines) + "\n"
+
+
+def identical(comparison: Comparison) -> str:
+    """What is said of bodies that nothing changed."""
+    return printable(f"{comparison.id}: request bodies are identical.")
+
+
+def cause_lines(comparison: Comparison, *, raw: bool = False) -> list[str]:
+    """The changes but for that of the URL, each with what caused it, and its values below it."""
+    lines: list[str] = []
+    for change in comparison.changes:
+        if change.path == "url" or (raw and change.path.startswith("body")):
+            continue
+        lines += _change_lines(change)
+    return lines
+
+
+def _change_lines(change: Change) -> list[str]:
+    cause = f"  ({'; '.join(change.causes)})" if change.causes else ""
+    values = [f"  - {_cut(change.before)}"] if change.before else []
+    values += [f"  + {_cut(change.after)}"] if change.after else []
+    return [_line(line) for line in (f"{change.path} {change.kind}{cause}", *values)]
 
 
 def _line(text: str) -> str:

@@ -261,6 +261,17 @@ def test_compare_tells_changes_and_causes(sandbox: Sandbox, store: Path) -> None
     assert "headers.x-api-key added  (credential)" in text
 
 
+def test_compare_on_a_terminal(sandbox: Sandbox, store: Path) -> None:
+    page = on_terminal(sandbox, "flows", "compare", "last", NO_COLOR="1")
+    for words in (
+        f" URL change — {0x20:012x} ",
+        "│ + https://api.anthropic.com/v1/messages",
+        "headers.x-api-key added  (credential)",
+        f"{0x20:012x}: request bodies are identical.",
+    ):
+        assert words in page
+
+
 def test_compare_of_a_set_and_as_json(sandbox: Sandbox, store: Path) -> None:
     models = 'map(select(.request.path == "/v1/messages"))'
     both = json.loads(sandbox.ccproxy("flows", "compare", "--json", "--jq", models).stdout)

@@ -39,5 +39,9 @@ def command(
         raise CommandError("nothing of this went to a provider", hint="`ccproxy flows show` says why")
     from ccproxy.cli import output
 
-    heading = flowset.bold if output.colour() else str
-    click.echo("\n".join(render(one, raw=raw, heading=heading) for one in found), nl=False)
+    if output.terminal():
+        from ccproxy.cli import panels
+
+        panels.show(found, raw=raw, colour=output.colour())
+        return
+    click.echo("\n".join(render(one, raw=raw) for one in found), nl=False)
