@@ -25,9 +25,19 @@ def test_the_whole_shape() -> None:
     assert flow_json(flow) == {
         "id": "000000000001",
         "type": "http",
+        "intercepted": False,
+        "is_replay": None,
+        "modified": True,
+        "marked": "",
+        "comment": "",
         "timestamp_created": START + 1,
-        "client_conn": {"peername": ["127.0.0.1", 50_000]},
-        "server_conn": {"address": ["api.anthropic.com", 443]},
+        "client_conn": {"peername": ["127.0.0.1", 50_000], "tls_established": False},
+        "server_conn": {
+            "address": ["api.anthropic.com", 443],
+            "peername": None,
+            "sni": "api.anthropic.com",
+            "tls_established": True,
+        },
         "request": {
             "method": "POST",
             "scheme": "https",
@@ -116,7 +126,8 @@ def test_the_whole_shape() -> None:
 def test_without_a_forwarded_request_it_is_the_clients() -> None:
     document = flow_json(make_flow(forwarded=None, response=None, error="refused"))
     assert document["request"]["pretty_host"] == "localhost"
-    assert document["server_conn"] == {"address": None}
+    assert document["server_conn"] == {"address": None, "peername": None, "sni": None, "tls_established": False}
+    assert document["modified"] is False
     assert document["response"] is None
     assert document["error"] == {"msg": "refused", "timestamp": START + 1.5}
 
@@ -161,7 +172,8 @@ def test_a_websocket() -> None:
     record = WebSocketRecord(messages, count=2, size=11, last=START + 2)
     flow = make_flow(websocket=record)
     meta = {"contentLength": 11, "count": 2, "timestamp_last": START + 2}
-    assert flow_json(flow)["websocket"] == {"messages_meta": meta, "timestamp_end": START + 2}
+    unknown = {"closed_by_client": None, "close_code": None, "close_reason": None}
+    assert flow_json(flow)["websocket"] == {"messages_meta": meta, "timestamp_end": START + 2, **unknown}
     assert flow_json_with_bodies(flow)["websocket"]["messages"] == [
         {"from_client": True, "type": "text", "timestamp": START + 1, "contentLength": 2, "content": "hi"},
         {

@@ -28,12 +28,7 @@ def apply(filters: Sequence[str], items: list[Any]) -> list[Any]:
         return items
     import jq
 
-    programs = []
-    for text in filters:  # every filter is looked at before any is run
-        try:
-            programs.append((text, jq.compile(text)))
-        except ValueError as error:
-            raise _error(text, f"is no valid jq: {_line(error)}") from error
+    programs = _compiled(filters)  # every filter is looked at before any is run
     document = msgspec.json.encode(items).decode()
     # All filters in one run, with JSON text as the result: the values cross between jq and Python once, not for each.
     checked = " | ".join(f"[limit(2; \n{text}\n)] | {_CHECK}" for text in filters)
@@ -42,6 +37,24 @@ def apply(filters: Sequence[str], items: list[Any]) -> list[Any]:
     except ValueError:
         results = []
     return msgspec.json.decode(results[0]) if results else _step_by_step(programs, items)
+
+
+def check(filters: Sequence[str]) -> None:
+    """Raises CommandError naming the filter that is no valid jq, if there is one."""
+    if filters:
+        _compiled(filters)
+
+
+def _compiled(filters: Sequence[str]) -> list[tuple[str, Any]]:
+    import jq
+
+    programs = []
+    for text in filters:
+        try:
+            programs.append((text, jq.compile(text)))
+        except ValueError as error:
+            raise _error(text, f"is no valid jq: {_line(error)}") from error
+    return programs
 
 
 def _step_by_step(programs: Iterable[tuple[str, Any]], items: list[Any]) -> list[Any]:

@@ -27,9 +27,17 @@ def flow_json(flow: Flow) -> Json:
     return {
         "id": flow.id,
         "type": flow.request.scheme if flow.request.scheme in {"tcp", "udp"} else "http",
+        "intercepted": False,
+        "is_replay": None,
+        "modified": _modified(flow),
+        "marked": "",
+        "comment": "",
         "timestamp_created": flow.started,
-        "client_conn": {"peername": [flow.client_address, flow.client_port]},
-        "server_conn": {"address": [flow.forwarded.host, flow.forwarded.port] if flow.forwarded else None},
+        "client_conn": {
+            "peername": [flow.client_address, flow.client_port],
+            "tls_established": flow.request.scheme == "https",
+        },
+        "server_conn": _server(flow.forwarded),
         "request": _request(request),
         "response": _response(flow.response) if flow.response else None,
         "error": {"msg": flow.error, "timestamp": flow.started + flow.duration} if flow.error else None,
@@ -99,6 +107,23 @@ def flow_json_with_bodies(flow: Flow) -> Json:
     return document
 
 
+def _modified(flow: Flow) -> bool:
+    """Whether a hook or a conversion changed the request."""
+    return bool(flow.upstream_dialect) or any(hook.changed for hook in flow.hooks)
+
+
+def _server(forwarded: RequestRecord | None) -> Json:
+    if forwarded is None:
+        return {"address": None, "peername": None, "sni": None, "tls_established": False}
+    secure = forwarded.scheme == "https"
+    return {
+        "address": [forwarded.host, forwarded.port],
+        "peername": None,
+        "sni": forwarded.host if secure else None,
+        "tls_established": secure,
+    }
+
+
 def _request(request: RequestRecord) -> Json:
     return {
         "method": request.method,
@@ -143,6 +168,9 @@ def _websocket(record: WebSocketRecord) -> Json:
             "count": record.count,
             "timestamp_last": record.last or None,
         },
+        "closed_by_client": None,
+        "close_code": None,
+        "close_reason": None,
         "timestamp_end": record.last or None,
     }
 
