@@ -6,7 +6,7 @@ Reads the store directly, whether the proxy runs or not. A set of flows is what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ccproxy.flows.config import FlowsConfig
+    from ccproxy.flows.model import Flow
     from ccproxy.flows.reader import Reader
 
 #: Rows shown on a terminal unless -n says otherwise.
@@ -32,6 +33,11 @@ jq_option = click.option(
     metavar="FILTER",
     multiple=True,
     help="A jq filter from array to array; may be given several times, applied in order.",
+)
+secrets_option = click.option(
+    "--with-secrets",
+    is_flag=True,
+    help="Bodies as they are stored, with the keys that stand in prompts and answers. Credentials are never stored.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -63,10 +69,34 @@ def chosen(
     if named is not None:
         return [resolve(reader, named, path)]
     filters = (*config.default_jq_filters, *filters)
-    ids = [flow_id(item) for item in select(reader, filters, 0 if filters else number)]
+    if filters:
+        ids = [flow_id(item) for item in select(reader, filters, 0)]
+    else:
+        ids = [flow.id for flow in reader.summaries(number)]
     if not ids:
         raise nothing(path, filters)
     return ids[-number:] if number else ids
+
+
+def whole(reader: Reader, ids: Iterable[str], *, with_secrets: bool) -> Iterator[Flow]:
+    """Flows with their bodies, one after the other, without what looks like a secret unless that is wanted. One that is
+    deleted meanwhile is left out."""
+    from ccproxy.flows.sanitise import sanitised
+
+    for one in ids:
+        if (flow := reader.get(one)) is not None:
+            yield flow if with_secrets else sanitised(flow)
+
+
+def say_what_secrets_are(with_secrets: bool) -> None:
+    """Says on stderr what `--with-secrets` can do and what it cannot."""
+    if with_secrets:
+        from ccproxy.cli import output
+
+        output.note(
+            "bodies are as they are stored, with the keys in prompts and answers; the credentials of requests are masked "
+            "before anything is stored, so they are not in the store and not in this"
+        )
 
 
 def resolve(reader: Reader, text: str, path: Path) -> str:
