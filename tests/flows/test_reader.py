@@ -195,3 +195,20 @@ async def test_a_run_in_numbers(path: Path) -> None:
         assert reader.totals("") == reader.totals("c3") == Totals()
     with Reader(path.with_name("none.db")) as reader:
         assert reader.totals("a1") == Totals()
+
+
+async def test_what_came_after_a_flow(path: Path) -> None:
+    await record(path, *range(5))
+    with Reader(path) as reader:
+        assert reader.newest() == 5
+        assert [flow.seq for flow in reader.after(2, 2)] == [3, 4]
+        assert [flow.seq for flow in reader.after(2, 9)] == [3, 4, 5]
+        version = reader.version()
+        assert reader.version() == version
+        await record(path, 9)
+        assert reader.version() != version
+
+
+def test_nothing_comes_after_the_flows_of_no_store(tmp_path: Path) -> None:
+    with Reader(tmp_path / "flows.db") as reader:
+        assert (reader.newest(), reader.version(), reader.after(0, 9)) == (0, 0, [])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy.flows.text import ago, count, dollars, moment, printable, printable_json, seconds, short
+from ccproxy.flows.text import ago, clock_time, count, dollars, moment, printable, printable_json, seconds, short
 
 
 def test_control_characters_become_escapes_and_layout_stays() -> None:
@@ -47,6 +47,11 @@ def test_numbers() -> None:
 def test_moments_are_local_time_with_offset_and_never_fail() -> None:
     assert len(moment(1_700_000_000.0)) == len("2023-11-14T22:13:20+00:00")
     assert moment(1e300) == "1e+300"
+
+
+def test_the_time_of_day() -> None:
+    assert len(clock_time(1_700_000_000.0)) == len("22:13:20")
+    assert clock_time(1e300) == "1e+300"
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,31 @@ class Reader:
         with self._errors():
             return [self._flow(row, None) for row in self._connection.execute(sql, (*values, limit or -1))]
 
+    def after(self, seq: int, limit: int) -> list[Flow]:
+        """The flows whose `seq` is larger, without their bodies, the oldest first, at most `limit` of them."""
+        if self._connection is None:
+            return []
+        with self._errors():
+            rows_found = self._connection.execute(
+                f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+            ).fetchall()
+        return [self._flow(row, None) for row in rows_found]
+
+    def newest(self) -> int:
+        """The largest `seq` that was ever used, 0 for none."""
+        if self._connection is None:
+            return 0
+        with self._errors():
+            row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'flow'").fetchone()
+            return 0 if row is None else int(row[0])
+
+    def version(self) -> int:
+        """A number that changes with every commit of another connection; cheap."""
+        if self._connection is None:
+            return 0
+        with self._errors():
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
     def matching(self, query: Query) -> int:
         """How many flows meet `query`. Raises CommandError for one that makes no sense."""
         condition, values = conditions(query)

@@ -75,3 +75,11 @@ def moment(timestamp: float) -> str:
         return datetime.fromtimestamp(timestamp).astimezone().isoformat(timespec="seconds")
     except (OverflowError, OSError, ValueError):
         return str(timestamp)
+
+
+def clock_time(timestamp: float) -> str:
+    """Seconds since the epoch as the local time of day: `08:21:03`."""
+    try:
+        return f"{datetime.fromtimestamp(timestamp).astimezone():%H:%M:%S}"
+    except (OverflowError, OSError, ValueError):
+        return str(timestamp)
