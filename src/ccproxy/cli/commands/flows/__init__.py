@@ -1,4 +1,4 @@
-"""Look at recorded flows: list, show, compare, clear.
+"""Look at recorded flows, compare them, and write them for other tools.
 
 One module for each command. What they share, how a set of flows is chosen above all, is `ccproxy.cli.flowset`.
 """
