@@ -174,6 +174,44 @@ def test_sweeping_leaves_what_flows_have(path: Path, connection: sqlite3.Connect
     assert contents(path) == {flow.id: flow.request.body for flow in flows}
 
 
+def test_the_search_index_gives_up_what_is_deleted(path: Path, connection: sqlite3.Connection) -> None:
+    def say(first: int, count: int) -> None:
+        source = random.Random(first)
+        flows = [make_flow(n) for n in range(first, first + count)]
+        for flow in flows:
+            words = " ".join(f"{source.getrandbits(20):x}" for _ in range(2_000))
+            flow.request.body = b'{"messages":[{"role":"user","content":"%s"}]}' % words.encode()
+        fill(connection, flows)
+
+    def index_bytes() -> int:
+        return int(connection.execute("SELECT total(length(block)) FROM said_index_data").fetchone()[0])
+
+    say(0, 100)
+    for first in range(100, 1_500, 100):
+        say(first, 100)
+        retention.enforce(connection, limits(flows=100), START)
+    assert index_bytes() < 7_000_000
+    [row] = connection.execute("SELECT prompt FROM said ORDER BY flow LIMIT 1").fetchall()
+    with Reader(path) as reader:
+        assert len(reader.search(row[0].split()[0])) == 1
+    retention.clear(path, None)
+    assert index_bytes() < 1_000
+
+
+def test_everything_is_cleared_in_one_piece_and_triggers_work_afterwards(
+    path: Path, connection: sqlite3.Connection
+) -> None:
+    fill(connection, turns(20))
+    assert retention.delete_all(connection) == 20
+    for table in ("flow", "wire", "body", "said"):
+        assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    session = turns(20)
+    fill(connection, session)
+    retention.delete_by_id(connection, [flow.id for flow in session])
+    for table in ("flow", "wire", "body", "said"):
+        assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
 def test_clearing_beside_a_writer_that_goes_on(path: Path, connection: sqlite3.Connection) -> None:
     fill(connection, (make_flow(n) for n in range(2_000)))
     cleared: list[int] = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import batched
 from pathlib import Path
 
@@ -23,6 +23,16 @@ _PAGES_PER_STEP = 512
 #: Between the transactions of `clear`, so that the proxy's writer, which waits in steps, gets its turn.
 _BREATH = 0.005
 _DAY = 86_400.0
+#: A full-text index takes a third to a half of its text. From here on it is worth the while to tidy it.
+_INDEX_PART = 1.0
+_SMALL_INDEX = 4 * 1024 * 1024
+_PAGES_PER_MERGE = 1000
+_COUNT = "SELECT count(*) FROM flow"
+_AVERAGE_TEXT = (
+    "SELECT avg(length(CAST(prompt AS BLOB)) + length(CAST(answer AS BLOB))) "
+    "FROM (SELECT prompt, answer FROM said ORDER BY flow DESC LIMIT 200)"
+)
+_INDEX_BYTES = "SELECT total(length(block)) FROM said_index_data"
 _SWEEP = """
 DELETE FROM body WHERE NOT EXISTS (SELECT 1 FROM flow WHERE seq = body.id / 8)
     AND NOT EXISTS (SELECT 1 FROM body AS other WHERE other.base = body.id)
@@ -40,13 +50,37 @@ def enforce(connection: sqlite3.Connection, config: FlowsConfig, now: float) -> 
         deleted += _delete_up_to(connection, _last_expired(connection, now - config.keep_days * _DAY, now))
     if config.keep_flows:
         deleted += _delete_up_to(connection, _last_beyond(connection, config.keep_flows))
-    if config.keep_bytes:
+    if deleted:
+        tidy_index(connection)
+    if config.keep_bytes and used_bytes(connection) > config.keep_bytes:
+        tidy_index(connection)
         while used_bytes(connection) > config.keep_bytes:
             count = delete(connection, _oldest(connection, _PER_TRANSACTION))
             if not count:
                 break
             deleted += count
     return deleted
+
+
+def tidy_index(connection: sqlite3.Connection, breath: float = 0.0) -> None:
+    """Has the search index give up what deleted flows take in it, once that is much: it keeps them, and a note of each
+    deletion, until its parts are merged.
+
+    Args:
+        breath: seconds to leave to others after each step.
+    """
+    flows, average = (connection.execute(query).fetchone()[0] or 0 for query in (_COUNT, _AVERAGE_TEXT))
+    if connection.execute(_INDEX_BYTES).fetchone()[0] <= flows * average * _INDEX_PART + _SMALL_INDEX:
+        return
+    step = -_PAGES_PER_MERGE  # the first of a series of steps; it tells the others which parts to merge
+    while True:
+        before = connection.total_changes
+        with schema.transaction(connection):
+            connection.execute("INSERT INTO said_index (said_index, rank) VALUES ('merge', ?)", (step,))
+        if connection.total_changes - before < 2:
+            return
+        step = _PAGES_PER_MERGE
+        time.sleep(breath)
 
 
 def sweep(connection: sqlite3.Connection) -> int:
@@ -124,9 +158,18 @@ def delete_by_id(connection: sqlite3.Connection, ids: Sequence[str]) -> int:
 
 
 def delete_all(connection: sqlite3.Connection) -> int:
-    """Deletes every flow that is there at the start and returns how many there were."""
-    last = connection.execute("SELECT max(seq) FROM flow").fetchone()[0]
-    return _delete_up_to(connection, last or 0, _BREATH)
+    """Deletes every flow and returns how many there were. Tables are emptied as a whole, which is a matter of a second
+    where row by row takes minutes."""
+    connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
+    try:
+        with schema.transaction(connection):
+            deleted = int(connection.execute("SELECT count(*) FROM flow").fetchone()[0])
+            connection.execute("INSERT INTO said_index (said_index) VALUES ('delete-all')")
+            for table in ("said", "wire", "body", "old_body", "flow"):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608
+    finally:
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, True)
+    return deleted
 
 
 def clear(path: Path, ids: Sequence[str] | None, *, busy_seconds: float = 10.0) -> int:
@@ -147,6 +190,7 @@ def clear(path: Path, ids: Sequence[str] | None, *, busy_seconds: float = 10.0) 
         with closing(connection):
             deleted = delete_all(connection) if ids is None else delete_by_id(connection, ids)
             sweep(connection)
+            tidy_index(connection, _BREATH)
             release_all(connection)
             return deleted
     except (sqlite3.Error, OSError) as error:
@@ -164,6 +208,9 @@ def release_some(connection: sqlite3.Connection) -> None:
 
 def release_all(connection: sqlite3.Connection) -> None:
     """Gives every free page back to the disk and empties the write-ahead log, as far as other users of the file allow."""
+    if connection.execute("SELECT NOT EXISTS (SELECT 1 FROM flow)").fetchone()[0]:
+        with suppress(sqlite3.OperationalError):  # another writer
+            connection.execute("VACUUM")  # of a file in which nothing is, a matter of milliseconds
     before = free_pages(connection) + 1
     while 0 < (free := free_pages(connection)) < before:
         before = free

@@ -326,7 +326,7 @@ def open_for_writing(
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA recursive_triggers = ON")
+        _set_up(connection)
         connection.execute("PRAGMA wal_autocheckpoint = 2000")
         connection.execute("PRAGMA journal_size_limit = 16777216")
         _migrate(connection, path, migrations)
@@ -350,7 +350,7 @@ def open_existing(
     connection = sqlite3.connect(uri, uri=True, timeout=busy_seconds, autocommit=True)
     try:
         check(connection, path)
-        connection.execute("PRAGMA recursive_triggers = ON")
+        _set_up(connection)
         found = version(connection)
         if 0 < found < len(MIGRATIONS):
             raise StoreError(
@@ -364,6 +364,12 @@ def open_existing(
         connection.close()
         return None
     return connection
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA recursive_triggers = ON")
+    # Some builds of SQLite overwrite whatever is deleted, which writes a large store once more to clear it.
+    connection.execute("PRAGMA secure_delete = FAST").fetchall()
 
 
 def version(connection: sqlite3.Connection) -> int:
