@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import conversion, cpu, hooks, latency, memory, processes, report, start, store
+from bench import conversion, cpu, history, hooks, latency, memory, processes, report, start, store
 from bench.processes import BenchError
 from bench.world import FULL, QUICK, SMOKE, Row, World
 
@@ -28,6 +28,7 @@ FIGURES: dict[str, Callable[[World], list[Row]]] = {
     "memory": memory.memory,
     "slow": latency.slow,
     "store": store.store,
+    "history": history.history,
     "translate": conversion.chunks,
     "convert": conversion.requests,
     "import": conversion.imported,

@@ -56,7 +56,7 @@ def history(world: World) -> list[Row]:
         command("list --status error", 0.4, "list", "-n", "50", "--status", "error"),
         command("list --json", None, "list", "--json"),
         command("search", 0.5, "search", *_RARE.split()),
-        command("search, a frequent word", 0.5, "search", bodies.text(100).split()[1]),
+        command("search, a frequent word", 0.5, "search", _TOOLS[0]),
         call("first page", 0.5, lambda reader: reader.select(limit=100)),
         call("first page of a tool and words", 0.5, lambda reader: reader.select(_ASKED, limit=100)),
         call("facets", 0.5, lambda reader: reader.facets()),
@@ -104,7 +104,7 @@ def _flows(count: int) -> Iterator[Flow]:
             model, provider = source.choice(_MODELS)
         at = source.randrange(len(words) - 1000)
         prompt = " ".join(words[at : at + source.randint(20, 500)])
-        if number % 2000 == 1000:
+        if number % 2000 == 100:
             prompt = f"{prompt} {_RARE}"
         messages.append(json.dumps({"role": "user", "content": f"{number} {prompt}"}))
         body = b'{"model":"%s","stream":true,"messages":[%s]}' % (model.encode(), ",".join(messages).encode())

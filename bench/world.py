@@ -29,6 +29,7 @@ class Size:
     large: int = 1000
     starts: int = 7
     flows: int = 1000
+    history: int = 100_000
     memory_small: int = 20_000
     memory_huge: int = 200
     slow_streams: int = 300
@@ -40,7 +41,17 @@ class Size:
 
 
 FULL = Size()
-QUICK = Size(rounds=3, small=2000, deltas=100, burst_deltas=8000, large=300, starts=3, slow_seconds=5, converted=5)
+QUICK = Size(
+    rounds=3,
+    small=2000,
+    deltas=100,
+    burst_deltas=8000,
+    large=300,
+    starts=3,
+    slow_seconds=5,
+    converted=5,
+    history=20_000,
+)
 SMOKE = Size(
     rounds=1,
     small=20,
@@ -50,6 +61,7 @@ SMOKE = Size(
     large=3,
     starts=1,
     flows=20,
+    history=200,
     memory_small=50,
     memory_huge=3,
     slow_streams=10,
