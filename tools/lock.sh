@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes requirements.lock (what ccproxy needs, and its build backend) and requirements-dev.lock (that and the dev
-# group, on the same pins) from pyproject.toml. Needs uv. Keeps existing pins that still fit; `--upgrade` as argument
+# Writes requirements.lock (what ccproxy needs, and its build backend) and requirements-dev.lock (that, the
+# dev group and the extra `postgres`, on the same pins) from pyproject.toml. Needs uv. Keeps existing pins that still fit; `--upgrade` as argument
 # takes the newest versions, `--upgrade-package NAME` the newest of one. The files hold no address of an index.
 set -eu
 
@@ -22,4 +22,4 @@ compile() {
 }
 
 compile requirements.lock "$@"
-compile requirements-dev.lock --group dev --constraints requirements.lock "$@"
+compile requirements-dev.lock --group dev --extra postgres --constraints requirements.lock "$@"
