@@ -24,7 +24,7 @@ BOUNDARIES = {
     "egress/upload.py": "a background task: the error goes to who waits for the answer",
     "flows/insert.py": "the recording thread: one odd flow",
     "flows/recorder.py": "several exchanges at once: the error goes to who waits for its own",
-    "flows/sqlite.py": "the recording thread: one odd flow",
+    "flows/writer.py": "the recording thread: one odd flow",
     "gateway/handler.py": "an exchange",
     "gateway/websocket.py": "an exchange",
     "pipeline/answers.py": "a hook's callback: the hook's choice decides what becomes of the answer",

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ccproxy.errors import StoreError
@@ -32,7 +33,12 @@ MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
 _SURE = 0.9
 _LEAST_ALIKE = 32
 
-_INSERT = "INSERT INTO body (id, base, encoding, size, crc, data)"
+BODY_VALUES = "id, base, encoding, size, crc, data"
+_INSERT = f"INSERT INTO body ({BODY_VALUES})"
+
+Values = tuple[Any, ...]
+#: Base, encoding, size, CRC-32 and data of a body.
+Row = tuple[int | None, str, int, int | None, bytes]
 
 
 @dataclass(slots=True, eq=False)
@@ -94,20 +100,27 @@ class Packer:
         self._fill(packed)
         return packed
 
-    def store(self, connection: sqlite3.Connection, bodies: Iterable[Packed]) -> None:
+    def store(self, connection: sqlite3.Connection, bodies: Sequence[Packed]) -> None:
         """Puts bodies, to which ids have been given, into table `body`. Inside a transaction."""
-        values: list[tuple[Any, ...]] = []
+        insert(connection, _INSERT, self.ready(bodies, partial(_is_there, connection)))
+        release(bodies)
+
+    def ready(self, bodies: Sequence[Packed], is_there: Callable[[Packed], bool]) -> list[Values]:
+        """The rows of table `body` (the columns of BODY_VALUES) for bodies to which ids have been given.
+
+        Args:
+            is_there: whether a body that was stored earlier still is.
+        """
+        values: list[Values] = []
         new: set[Packed] = set()
         for packed in bodies:
             base = packed.base
-            if base is not None and base not in new and not _is_there(connection, base):
+            if base is not None and base not in new and not is_there(base):
                 self._fill(packed)
                 base = None
             new.add(packed)
             values.append((packed.id, base.id if base else None, packed.encoding, packed.size, packed.crc, packed.data))
-        insert(connection, _INSERT, values)
-        for packed in new:
-            packed.base, packed.data = None, b""
+        return values
 
     def _try_delta(self, packed: Packed, change: bytes, base: Packed) -> bool:
         if base.depth >= MAX_CHAIN or len(change) > packed.size // 2:
@@ -158,6 +171,12 @@ class Packer:
         self._bytes -= self._remembered.pop(place)[1].size
 
 
+def release(bodies: Iterable[Packed]) -> None:
+    """Lets go of what only storing them needed."""
+    for packed in bodies:
+        packed.base, packed.data = None, b""
+
+
 def _is_there(connection: sqlite3.Connection, packed: Packed) -> bool:
     row = connection.execute("SELECT size, crc FROM body WHERE id = ?", (packed.id,)).fetchone()
     return bool(row == (packed.size, packed.crc))
@@ -165,21 +184,40 @@ def _is_there(connection: sqlite3.Connection, packed: Packed) -> bool:
 
 def read(connection: sqlite3.Connection, number: int) -> bytes:
     """The content of a stored body, by its id. Raises StoreError if it is missing or damaged."""
+    return assemble(number, partial(_row, connection), partial(_moved, connection))
+
+
+def assemble(number: int, fetch: Callable[[int | None], Row | None], moved: Callable[[bytes], bytes | None]) -> bytes:
+    """`read` from any database.
+
+    Args:
+        fetch: the row of a body.
+        moved: a body that an earlier version stored, by its hash.
+    """
     name = f"body {number} of the flow store"
+
+    def row(wanted: int | None) -> Row:
+        if (found := fetch(wanted)) is None:
+            raise StoreError(f"{name} is missing")
+        return found
+
     changes: list[tuple[bytes, int, int | None]] = []
-    base, encoding, size, crc, data = _row(connection, number, name)
+    base, encoding, size, crc, data = row(number)
     while encoding.startswith("delta"):
         if len(changes) > 2 * MAX_CHAIN:
             raise StoreError(f"{name} is damaged: its bases go round in a circle")
         changes.append((_decompressed(data, name) if encoding == "delta+zstd" else data, size, crc))
-        base, encoding, size, crc, data = _row(connection, base, name)
+        base, encoding, size, crc, data = row(base)
     match encoding:
         case "raw":
             content = data
         case "zstd":
             content = _decompressed(data, name)
         case "moved":
-            content = _moved(connection, data, name)
+            found = moved(data)
+            if found is None:
+                raise StoreError(f"{name} is missing")
+            content = found
         case _:
             raise StoreError(f"{name} has the unknown encoding {encoding!r}", hint="update ccproxy")
     _check(content, size, crc, name)
@@ -194,24 +232,19 @@ def _check(content: bytes, size: int, crc: int | None, name: str) -> None:
         raise StoreError(f"{name} is damaged: it is not what was recorded")
 
 
-def _row(
-    connection: sqlite3.Connection, number: int | None, name: str
-) -> tuple[int | None, str, int, int | None, bytes]:
+def _row(connection: sqlite3.Connection, number: int | None) -> Row | None:
     query = "SELECT base, encoding, size, crc, data FROM body WHERE id = ?"
-    row = connection.execute(query, (number,)).fetchone()
-    if row is None:
-        raise StoreError(f"{name} is missing")
-    base, encoding, size, crc, data = row
-    return base, encoding, size, crc, data
+    found: Row | None = connection.execute(query, (number,)).fetchone()
+    return found
 
 
-def _moved(connection: sqlite3.Connection, digest: bytes, name: str) -> bytes:
+def _moved(connection: sqlite3.Connection, digest: bytes) -> bytes | None:
     """A body that an earlier version stored."""
     row = connection.execute("SELECT encoding, data FROM old_body WHERE hash = ?", (digest,)).fetchone()
     if row is None:
-        raise StoreError(f"{name} is missing")
+        return None
     encoding, data = row
-    return _decompressed(data, name) if encoding == "zstd" else data
+    return _decompressed(data, "a body of the flow store") if encoding == "zstd" else bytes(data)
 
 
 def _decompressed(data: bytes, name: str) -> bytes:

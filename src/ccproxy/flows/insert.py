@@ -17,11 +17,11 @@ from ccproxy.flows.rows import SMALL_BODY, Written
 _log = logging.getLogger(__name__)
 
 #: What stands in `wire` in place of a forwarded body that is the client's.
-_SAME = "request"
+SAME_BODY = "request"
 _INSERT_SAID = "INSERT INTO said (flow, prompt, answer)"
 
-_Bodies = list[Packed | bytes | str | None]
-_Ready = tuple[Flow, Written, _Bodies, Spoken]
+Bodies = list[Packed | bytes | str | None]
+_Ready = tuple[Flow, Written, Bodies, Spoken]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def store(
     impossible: set[str] = set()
     ready: list[_Ready] = []
     for flow, written in flows:
-        if (made := _pack(packer, flow, written)) is None:
+        if (made := pack(packer, flow, written)) is None:
             impossible.add(flow.id)
         else:
             ready.append((flow, written, *made))
@@ -90,7 +90,7 @@ def _store_new(
     return Outcome(stored, known, impossible)
 
 
-def _pack(packer: Packer, flow: Flow, written: Written) -> tuple[_Bodies, Spoken] | None:
+def pack(packer: Packer, flow: Flow, written: Written) -> tuple[Bodies, Spoken] | None:
     """All about a flow that can be done before the transaction; None if the flow cannot be stored."""
     try:
         spoken = read_bodies(flow)
@@ -99,13 +99,13 @@ def _pack(packer: Packer, flow: Flow, written: Written) -> tuple[_Bodies, Spoken
         client = packer.pack(content, rows.REQUEST, crc=crc) if len(content) > SMALL_BODY else None
         forwarded: Packed | bytes | str | None = other or None
         if written.form == rows.SAME:
-            forwarded = _SAME if content else None
+            forwarded = SAME_BODY if content else None
         elif flow.forwarded is not None and len(whole := flow.forwarded.body) > SMALL_BODY:
             if written.form == rows.CHANGED and client is not None:
                 forwarded = packer.pack_changed(whole, other, client)
             else:
                 forwarded = packer.pack(whole, rows.FORWARDED, client)
-        bodies: _Bodies = [client if client is not None else content or None, forwarded]
+        bodies: Bodies = [client if client is not None else content or None, forwarded]
         bodies += (
             packer.pack_alone(body, crc=known) if len(body) > SMALL_BODY else body or None
             for body, known in zip(rest, checksums, strict=True)

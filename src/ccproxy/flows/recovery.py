@@ -9,42 +9,52 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import batched
 from pathlib import Path
 
 from ccproxy.errors import StoreError
 from ccproxy.flows import insert, schema
 from ccproxy.flows.bodies import Packer
+from ccproxy.flows.insert import Outcome
 from ccproxy.flows.journal import Segment, UnknownJournal, leftovers
+from ccproxy.flows.model import Flow
+from ccproxy.flows.rows import Written
 
 _log = logging.getLogger(__name__)
 
 _PER_TRANSACTION = 256
 
+Storing = Callable[[Sequence[tuple[Flow, Written]]], Outcome]
 
-def bring_in(connection: sqlite3.Connection, packer: Packer, segment: Segment) -> int:
+
+def bring_in(store: Storing, segment: Segment) -> int:
     """Commits the flows of a segment that the database does not have and deletes the segment. Returns how many.
 
-    Raises sqlite3.Error and OSError; then the segment is still there.
+    Raises what `store` raises, and OSError; then the segment is still there.
+
+    Args:
+        store: commits flows.
     """
     count = 0
     for flows in batched(segment.flows(), _PER_TRANSACTION, strict=False):
-        count += len(insert.store(connection, packer, flows).stored)
+        count += len(store(flows).stored)
     segment.remove()
     return count
 
 
-def bring_in_leftovers(connection: sqlite3.Connection, packer: Packer, store: Path) -> int:
-    """`bring_in` for every segment beside `store` whose process is gone. A file of another version stays, with a
-    warning. Raises sqlite3.Error and OSError."""
+def bring_in_leftovers(store: Storing, beside: Path) -> int:
+    """`bring_in` for every segment beside this file whose process is gone. A file of another version stays, with a
+    warning. Raises what `store` raises, and OSError."""
     count = 0
-    for path in leftovers(store):
+    for path in leftovers(beside):
         segment = Segment.claim(path)
         if segment is None:
             continue
         try:
-            count += bring_in(connection, packer, segment)
+            count += bring_in(store, segment)
         except UnknownJournal as error:
             _log.warning("%s; it is left alone", error)
         finally:
@@ -66,7 +76,7 @@ def recover(store: Path, *, busy_seconds: float) -> None:
         if not claimed:
             return  # they belong to a running proxy
         with closing(_open(store, busy_seconds)) as connection:
-            bring_in_leftovers(connection, Packer(), store)
+            bring_in_leftovers(partial(insert.store, connection, Packer()), store)
     except (sqlite3.Error, OSError, StoreError) as error:
         _log.warning("flows that a killed ccproxy left behind cannot be read: %s", schema.problem(error, store))
 
