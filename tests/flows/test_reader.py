@@ -13,7 +13,8 @@ import pytest
 
 from ccproxy.errors import StoreError
 from ccproxy.flows import schema
-from ccproxy.flows.reader import Reader, Totals
+from ccproxy.flows.lookup import Totals
+from ccproxy.flows.reader import Reader
 
 from .support import Watched, make_flow
 

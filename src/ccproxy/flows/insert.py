@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ccproxy.flows import rows, schema, search
 from ccproxy.flows.bodies import Packed, Packer
@@ -21,7 +22,17 @@ SAME_BODY = "request"
 _INSERT_SAID = "INSERT INTO said (flow, prompt, answer)"
 
 Bodies = list[Packed | bytes | str | None]
-_Ready = tuple[Flow, Written, Bodies, Spoken]
+Ready = tuple[Flow, Written, Bodies, Spoken]
+
+
+class Tables(NamedTuple):
+    """Rows to be inserted: of `flow` (seq and rows.FLOW_COLUMNS), of `wire` (flow, rows.HEAD_COLUMNS, BODY_COLUMNS and
+    arrivals), what is for `said`, and the bodies for `body`, to which ids have been given."""
+
+    flow: list[Sequence[Any]]
+    wire: list[Sequence[Any]]
+    said: list[tuple[int, Spoken]]
+    packed: list[Packed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,7 @@ def store(
     Raises sqlite3.Error.
     """
     impossible: set[str] = set()
-    ready: list[_Ready] = []
+    ready: list[Ready] = []
     for flow, written in flows:
         if (made := pack(packer, flow, written)) is None:
             impossible.add(flow.id)
@@ -69,7 +80,7 @@ def store(
 def _store_new(
     connection: sqlite3.Connection,
     packer: Packer,
-    ready: Sequence[_Ready],
+    ready: Sequence[Ready],
     impossible: set[str],
     check: Callable[[], None],
 ) -> Outcome:
@@ -78,7 +89,7 @@ def _store_new(
         check()
         known = _known_ids(connection, [flow.id for flow, *_ in ready])
         stored: set[str] = set()
-        chosen: list[_Ready] = []
+        chosen: list[Ready] = []
         for one in ready:
             flow_id = one[0].id
             if flow_id in stored:
@@ -121,14 +132,13 @@ def _known_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
     return {row[0] for row in connection.execute(f"SELECT id FROM flow WHERE id IN ({marks})", ids)}  # noqa: S608
 
 
-def _insert(connection: sqlite3.Connection, packer: Packer, chosen: Sequence[_Ready]) -> None:
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'flow'").fetchone()
-    first = (row[0] if row else 0) + 1
+def laid_out(chosen: Iterable[Ready], seqs: Iterable[int]) -> Tables:
+    """The rows of flows that get these places in the store."""
     packed: list[Packed] = []
     flow_rows: list[Sequence[Any]] = []
     wire_rows: list[Sequence[Any]] = []
-    said_rows: list[Sequence[Any]] = []
-    for seq, (flow, written, bodies, spoken) in enumerate(chosen, first):
+    said_rows: list[tuple[int, Spoken]] = []
+    for seq, (flow, written, bodies, spoken) in zip(seqs, chosen, strict=False):
         kept: list[bytes | str | int | None] = []
         for role, body in enumerate(bodies):
             if isinstance(body, Packed):
@@ -140,9 +150,16 @@ def _insert(connection: sqlite3.Connection, packer: Packer, chosen: Sequence[_Re
         flow_rows.append((seq, *written.facts, *rows.derived(flow)))
         wire_rows.append((seq, *written.heads, *kept, written.arrivals or None))
         if spoken.prompt or spoken.answer:
-            said_rows.append((seq, search.indexed(spoken.prompt), search.indexed(spoken.answer)))
-    rows.insert(connection, rows.INSERT_FLOWS, flow_rows)
-    rows.insert(connection, rows.INSERT_WIRES, wire_rows)
-    rows.insert(connection, _INSERT_SAID, said_rows)
-    if packed:
-        packer.store(connection, packed)
+            said_rows.append((seq, spoken))
+    return Tables(flow_rows, wire_rows, said_rows, packed)
+
+
+def _insert(connection: sqlite3.Connection, packer: Packer, chosen: Sequence[Ready]) -> None:
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'flow'").fetchone()
+    tables = laid_out(chosen, itertools.count((row[0] if row else 0) + 1))
+    said = [(seq, search.indexed(spoken.prompt), search.indexed(spoken.answer)) for seq, spoken in tables.said]
+    rows.insert(connection, rows.INSERT_FLOWS, tables.flow)
+    rows.insert(connection, rows.INSERT_WIRES, tables.wire)
+    rows.insert(connection, _INSERT_SAID, said)
+    if tables.packed:
+        packer.store(connection, tables.packed)

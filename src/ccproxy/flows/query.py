@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -58,33 +58,46 @@ class Facets:
     sessions: tuple[tuple[str, int], ...] = ()
 
 
-def conditions(query: Query) -> tuple[str, list[Any]]:
+class Sql(NamedTuple):
+    """What databases say differently.
+
+    Attributes:
+        said: the condition that words were said, with one parameter; `expression` makes it from what a person typed, None
+            if there is nothing to look for.
+        contains: the function that finds one text in another and gives its place.
+    """
+
+    said: str
+    expression: Callable[[str], str | None]
+    contains: str
+
+
+SQLITE = Sql("seq IN (SELECT rowid FROM said_index WHERE said_index MATCH ?)", search.expression, "instr")
+
+
+def conditions(query: Query, sql: Sql = SQLITE) -> tuple[str, list[Any]]:
     """The condition on table `flow` in SQL, and its parameters. Raises CommandError for a status that is none."""
     parts: list[str] = []
     values: list[Any] = []
-    for part, some in _conditions(query):
+    for part, some in _conditions(query, sql):
         parts.append(part)
         values += some
-    return " AND ".join(parts) or "1", values
+    return " AND ".join(parts) or "1 = 1", values
 
 
-def _conditions(query: Query) -> Iterator[tuple[str, list[Any]]]:
+def _conditions(query: Query, sql: Sql) -> Iterator[tuple[str, list[Any]]]:
     for name in _EXACT:
         if value := getattr(query, name):
             yield f"{name} = ?", [value]
     if query.text.strip():
-        expression = search.expression(query.text)
-        yield (
-            ("seq IN (SELECT rowid FROM said_index WHERE said_index MATCH ?)", [expression])
-            if expression is not None
-            else ("0", [])
-        )
+        expression = sql.expression(query.text)
+        yield (sql.said, [expression]) if expression is not None else ("1 = 0", [])
     if query.status:
         yield _status(query.status)
     if query.tool:
         # The condition is on the text of a JSON array: the name stands there as JSON writes it.
         yield (
-            "seq IN (SELECT seq FROM flow WHERE tools IS NOT NULL AND instr(tools, ?) > 0)",
+            f"seq IN (SELECT seq FROM flow WHERE tools IS NOT NULL AND {sql.contains}(tools, ?) > 0)",  # noqa: S608
             [msgspec.json.encode(query.tool).decode()],
         )
     if query.run:
