@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ccproxy.flows.config import FlowsConfig
 from ccproxy.flows.model import Flow, RequestRecord, ResponseRecord
 from ccproxy.flows.redact import Scrubber
 from ccproxy.flows.sqlite import SqliteStore
+from ccproxy.flows.writer import Writer
 from ccproxy.util.clock import Clock, FakeClock, SystemClock
 
 START = 1_700_000_000.0
@@ -152,13 +153,17 @@ class Watched:
     """A running store, with what it reports about its state."""
 
     def __init__(
-        self, path: Path, *, clock: Clock | None = None, config: FlowsConfig = KEEP_ALL, **options: Any
+        self,
+        path: Path,
+        *,
+        clock: Clock | None = None,
+        config: FlowsConfig = KEEP_ALL,
+        make: Callable[..., Writer] = SqliteStore,
+        **options: Any,
     ) -> None:
         self.problems: queue.SimpleQueue[str] = queue.SimpleQueue()
         options = {"pause": (0.01, 0.01), "busy_seconds": 0.05} | options
-        self.store = SqliteStore(
-            path, clock=clock or SystemClock(), config=config, on_problem=self.problems.put, **options
-        )
+        self.store = make(path, clock=clock or SystemClock(), config=config, on_problem=self.problems.put, **options)
         self.store.start()
 
     async def next_problem(self) -> str:

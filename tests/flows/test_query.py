@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,13 @@ import msgspec
 import pytest
 
 from ccproxy.errors import CommandError
+from ccproxy.flows.lookup import FlowReader
 from ccproxy.flows.model import Flow, ResponseRecord
 from ccproxy.flows.query import Facets, Query
 from ccproxy.flows.reader import Reader
 
-from .support import START, Watched, make_flow
+from .conftest import Kind
+from .support import START, make_flow
 
 
 def flow(number: int, *, said: str = "", answer: str = "", tool: str = "", status: int = 200, **changes: Any) -> Flow:
@@ -39,11 +40,10 @@ FLOWS = [
 
 
 @pytest.fixture
-async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
-    watched = Watched(tmp_path / "flows.db")
-    await watched.put(*FLOWS)
-    await asyncio.to_thread(watched.store.close)
-    with Reader(tmp_path / "flows.db") as reader:
+async def reader(kind: Kind) -> AsyncIterator[FlowReader]:
+    watched = kind.watched()
+    assert all(await watched.put(*FLOWS))
+    with kind.reader() as reader:
         yield reader
 
 
@@ -83,12 +83,12 @@ def numbers(flows: list[Flow]) -> list[int]:
         (Query(model="' OR 1"), []),
     ],
 )
-def test_each_condition(reader: Reader, query: Query, expected: list[int]) -> None:
+def test_each_condition(reader: FlowReader, query: Query, expected: list[int]) -> None:
     assert numbers(reader.select(query)) == expected
     assert reader.matching(query) == len(expected)
 
 
-def test_pages_go_back_and_are_the_newest_last(reader: Reader) -> None:
+def test_pages_go_back_and_are_the_newest_last(reader: FlowReader) -> None:
     page = reader.select(limit=2)
     assert numbers(page) == [4, 5]
     page = reader.select(before=page[0].seq, limit=3)
@@ -98,12 +98,12 @@ def test_pages_go_back_and_are_the_newest_last(reader: Reader) -> None:
     assert numbers(reader.select(Query(kind="main"), before=6, limit=2)) == [1, 3]
 
 
-def test_a_page_has_summaries(reader: Reader) -> None:
+def test_a_page_has_summaries(reader: FlowReader) -> None:
     [last] = reader.select(limit=1)
     assert (last.request.body, last.tools, last.request.size) == (b"", ["Bash"], FLOWS[5].request.size)
 
 
-def test_what_there_is(reader: Reader) -> None:
+def test_what_there_is(reader: FlowReader) -> None:
     assert reader.facets() == Facets(
         models=(("claude-x", 4), ("gpt-x", 2)),
         providers=(("anthropic", 5), ("openai", 1)),
@@ -116,12 +116,12 @@ def test_what_there_is(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("status", ["20", "x", "xxx", "2000", "-20", "²xx", "２００"])
-def test_a_status_that_is_none_is_said(reader: Reader, status: str) -> None:
+def test_a_status_that_is_none_is_said(reader: FlowReader, status: str) -> None:
     with pytest.raises(CommandError, match="is no status"):
         reader.select(Query(status=status))
 
 
-def test_search_tells_where_and_whose_words(reader: Reader) -> None:
+def test_search_tells_where_and_whose_words(reader: FlowReader) -> None:
     hits = reader.search("world")
     assert [(hit.id, hit.seq, hit.role, hit.snippet) for hit in hits] == [
         ("000000000000", 1, "prompt", "hello world"),
@@ -141,17 +141,13 @@ def test_a_store_that_does_not_exist_has_nothing(tmp_path: Path) -> None:
         assert reader.search("x") == []
 
 
-async def test_what_is_said_goes_with_its_flow(tmp_path: Path) -> None:
-    from ccproxy.flows import retention
-
-    path = tmp_path / "flows.db"
-    watched = Watched(path)
+async def test_what_is_said_goes_with_its_flow(kind: Kind) -> None:
+    watched = kind.watched()
     await watched.put(*FLOWS)
-    retention.clear(path, [FLOWS[0].id])
-    with Reader(path) as reader:
-        assert [hit.seq for hit in reader.search("world")] == [4]
-    retention.clear(path, None)
+    assert kind.clear([FLOWS[0].id, "other"]) == 1
+    with kind.reader() as reader:
+        assert [hit.id for hit in reader.search("world")] == [FLOWS[3].id]
+    assert kind.clear(None) == 5
     await watched.put(flow(9, said="another world"))
-    await asyncio.to_thread(watched.store.close)
-    with Reader(path) as reader:
+    with kind.reader() as reader:
         assert [hit.snippet for hit in reader.search("world")] == ["another world"]

@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-#: Between characters of scripts without spaces: Thai, Lao, Myanmar, Khmer; Chinese and Japanese.
+#: A character of a script without spaces: Thai, Lao, Myanmar, Khmer; Chinese and Japanese.
+ALONE = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u318f\u31f0-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+#: Between those.
 _MARK = "\u200b"
-_ALONE = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u318f\u31f0-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-)
+_ALONE = re.compile(ALONE)
 #: Quoted phrases, also one whose end is missing, and words.
 _TYPED = re.compile(r'"([^"]*)"?|([^\s"]+)')
 _MOST_TERMS = 32
