@@ -30,9 +30,10 @@ from ccproxy.egress.tls import check_trust, trusted_bundles
 from ccproxy.egress.tokens import TokenPost
 from ccproxy.egress.transport import Timeouts, Transport
 from ccproxy.errors import ConfigError
+from ccproxy.flows.open import open_store
 from ccproxy.flows.recorder import Recorder
-from ccproxy.flows.sqlite import SqliteStore
-from ccproxy.flows.store import store_path
+from ccproxy.flows.store import store_place
+from ccproxy.flows.writer import Writer
 from ccproxy.gateway.guard import Guard
 from ccproxy.gateway.handler import Gateway
 from ccproxy.gateway.projects import Projects
@@ -66,6 +67,7 @@ _AT_START: tuple[tuple[str, Callable[[Settings], object]], ...] = (
     ("host", lambda s: s.host),
     ("port", lambda s: s.port),
     ("flows.path", lambda s: s.flows.path),
+    ("flows.store", lambda s: s.flows.store),
     ("gateway.max_header_bytes", lambda s: s.gateway.max_header_bytes),
     ("gateway.max_headers", lambda s: s.gateway.max_headers),
     ("gateway.header_seconds", lambda s: s.gateway.header_seconds),
@@ -108,9 +110,9 @@ class Application:
         self._retired: list[PooledTransport] = []
         self._public: PublicFiles | None = None
         self._local = DemoTransport()
-        self._store: SqliteStore | None = None
+        self._store: Writer | None = None
         if settings.flows.enabled:
-            self._store = SqliteStore(store_path(settings.flows), clock=self._clock, config=settings.flows)
+            self._store = open_store(store_place(settings.flows), clock=self._clock, config=settings.flows)
         self._recorder = Recorder(self._store, settings.flows, self._clock)
         self._services = Services(self._clock, self._dialects)
         self._handoff_secret = secrets.token_urlsafe(32)

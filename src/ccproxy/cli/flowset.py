@@ -16,11 +16,10 @@ from ccproxy.cli.context import CliContext
 from ccproxy.errors import CommandError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ccproxy.flows.config import FlowsConfig
+    from ccproxy.flows.lookup import FlowReader
     from ccproxy.flows.model import Flow
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.store import Place
 
 #: Rows shown on a terminal unless -n says otherwise.
 DEFAULT_ROWS = 50
@@ -42,15 +41,15 @@ secrets_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def store(obj: CliContext) -> tuple[FlowsConfig, Path]:
-    """The configuration of the flows, and their file."""
-    from ccproxy.flows.store import store_path
+def store(obj: CliContext) -> tuple[FlowsConfig, Place]:
+    """The configuration of the flows, and where they are."""
+    from ccproxy.flows.store import store_place
 
     config = obj.load().settings.flows
-    return config, store_path(config)
+    return config, store_place(config)
 
 
-def select(reader: Reader, filters: Sequence[str], limit: int, run: str | None = None) -> list[Any]:
+def select(reader: FlowReader, filters: Sequence[str], limit: int, run: str | None = None) -> list[Any]:
     """The set of flows as JSON values, the newest last. `run` is the id of a run, or its beginning."""
     from ccproxy.flows.filters import apply
     from ccproxy.flows.query import Query
@@ -60,7 +59,7 @@ def select(reader: Reader, filters: Sequence[str], limit: int, run: str | None =
 
 
 def chosen(
-    reader: Reader, config: FlowsConfig, path: Path, *, named: str | None, filters: Sequence[str], number: int = 0
+    reader: FlowReader, config: FlowsConfig, path: Place, *, named: str | None, filters: Sequence[str], number: int = 0
 ) -> list[str]:
     """The ids of a set, the newest last: the flow `named`, or what the filters leave, `number` of the newest if that is
     not 0. Raises CommandError if there is none, or if both are given."""
@@ -78,7 +77,7 @@ def chosen(
     return ids[-number:] if number else ids
 
 
-def whole(reader: Reader, ids: Iterable[str], *, with_secrets: bool) -> Iterator[Flow]:
+def whole(reader: FlowReader, ids: Iterable[str], *, with_secrets: bool) -> Iterator[Flow]:
     """Flows with their bodies, one after the other, without what looks like a secret unless that is wanted. One that is
     deleted meanwhile is left out."""
     from ccproxy.flows.sanitise import sanitised
@@ -99,7 +98,7 @@ def say_what_secrets_are(with_secrets: bool) -> None:
         )
 
 
-def resolve(reader: Reader, text: str, path: Path) -> str:
+def resolve(reader: FlowReader, text: str, path: Place) -> str:
     """The id of the flow that `text` names: an id, the beginning of one, or "last". Raises CommandError."""
     if text == "last":
         if (last := reader.last()) is None:
@@ -121,14 +120,15 @@ def flow_id(item: Any) -> str:
     raise CommandError("the filters leave something without an id, so nothing was done")
 
 
-def nothing(path: Path, filters: Sequence[str]) -> CommandError:
+def nothing(path: Place, filters: Sequence[str]) -> CommandError:
     """The error of a set without flows."""
     from ccproxy.cli.output import tilde
+    from ccproxy.flows.store import shown_place
 
     if filters:
         return CommandError("the filters leave no flow")
     return CommandError(
-        f"no flows are recorded in {tilde(path)}",
+        f"no flows are recorded in {tilde(shown_place(path))}",
         hint="they come with the first request through the proxy: `ccproxy start`, then `ccproxy run -- CMD`",
     )
 

@@ -132,12 +132,12 @@ def certifi_bundle() -> bytes:
 
 def _summarise(ctx: CliContext, identity: str) -> None:
     """What the run did, on stderr."""
-    from ccproxy.flows.reader import Reader
-    from ccproxy.flows.store import store_path
+    from ccproxy.flows.open import open_reader
+    from ccproxy.flows.store import store_place
     from ccproxy.flows.text import dollars, short
 
     try:
-        with Reader(store_path(ctx.load().settings.flows)) as reader:
+        with open_reader(store_place(ctx.load().settings.flows)) as reader:
             totals = reader.totals(identity)
     except StoreError as error:
         output.note(f"run {identity}: {error}")

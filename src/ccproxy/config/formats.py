@@ -226,6 +226,15 @@ def displayed(text: str) -> str:
     return f"{scheme}{mark}{hidden}{found['authority']}{found['path']}{'?…' if found['query'] else ''}"
 
 
+def _postgresql(text: str) -> str:
+    if not text.startswith(("postgresql://", "postgres://")):
+        return "the address of a PostgreSQL database begins with postgresql://"
+    if not _VISIBLE.fullmatch(text):
+        return "an address has no spaces or control characters; write them as %20 and the like"
+    path = text.partition("://")[2].partition("?")[0].rpartition("@")[2].partition("/")[2]
+    return "" if path.strip("/") else "the name of the database is missing: postgresql://user@host/database"
+
+
 def _address(text: str) -> bool:
     import ipaddress
 
@@ -248,10 +257,11 @@ FORMATS: Mapping[str, Callable[[str], str]] = MappingProxyType(
         "name": _name,
         "origin": _origin,
         "path": _path,
+        "postgresql": _postgresql,
         "proxy": _proxy,
         "regex": _regex,
         "url": _url,
     }
 )
 #: Formats whose values may have credentials in them where they do not belong.
-ADDRESSES = frozenset({"authority", "bind", "hostname", "origin", "proxy", "url"})
+ADDRESSES = frozenset({"authority", "bind", "hostname", "origin", "postgresql", "proxy", "url"})

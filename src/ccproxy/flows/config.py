@@ -11,6 +11,16 @@ class FlowsConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True)
     """What is recorded, where, and for how long."""
 
     enabled: Annotated[bool, Meta(description="Record exchanges at all.")] = True
+    store: Annotated[
+        str,
+        Meta(
+            description=(
+                "A PostgreSQL database for the flows of several proxies, `postgresql://user@host/database`, in place of a "
+                "file of their own. Needs `pip install 'ai-ccproxy[postgres]'`."
+            ),
+            extra={"format": "postgresql"},
+        ),
+    ] = ""
     path: Annotated[str, Meta(description="The SQLite file. Default: `flows.db` in the state directory.")] = ""
     default_jq_filters: Annotated[
         list[str], Meta(description="jq filters every `flows` command applies before its own `--jq`.")

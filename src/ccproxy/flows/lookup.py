@@ -150,6 +150,15 @@ class FlowReader(ABC):
         found = self._rows(f"{_SELECT} WHERE seq IN ({chosen}) ORDER BY seq", (*values, limit or ALL))
         return [self._flow(row) for row in found]
 
+    def after(self, seq: int, limit: int) -> list[Flow]:
+        """The flows whose `seq` is larger, without their bodies, the oldest first, at most `limit` of them."""
+        return [self._flow(row) for row in self._rows(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))]
+
+    def newest(self) -> int:
+        """The largest `seq`, 0 for none."""
+        found = self._rows("SELECT coalesce(max(seq), 0) FROM flow")
+        return int(found[0][0]) if found else 0
+
     def matching(self, query: Query) -> int:
         """How many flows meet `query`. Raises CommandError for one that makes no sense."""
         condition, values = conditions(query, self.sql)

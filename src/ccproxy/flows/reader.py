@@ -70,6 +70,16 @@ class Reader(FlowReader):
             finally:
                 connection.execute("ROLLBACK")
 
+    def newest(self) -> int:
+        """The largest `seq` that was ever used, 0 for none."""
+        found = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'flow'")
+        return int(found[0][0]) if found else 0
+
+    def version(self) -> int:
+        """A number that changes with every commit of another connection; 0 if there is no file. Cheap."""
+        found = self._rows("PRAGMA data_version")
+        return int(found[0][0]) if found else 0
+
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         if self._connection is None:
             return []

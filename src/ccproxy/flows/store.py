@@ -36,6 +36,24 @@ class FlowStore(Protocol):
         ...
 
 
+#: The path of an SQLite file, or the address of a PostgreSQL database.
+Place = Path | str
+
+
+def store_place(config: FlowsConfig) -> Place:
+    """Where flows are kept: the address in `flows.store` if there is one, else the store's file."""
+    return config.store or store_path(config)
+
+
+def shown_place(place: Place) -> str:
+    """A place for people: an address without its password."""
+    if isinstance(place, Path):
+        return str(place)
+    from ccproxy.flows.postgres.connect import shown
+
+    return shown(place)
+
+
 def store_path(config: FlowsConfig) -> Path:
     """The store's file: `flows.path` (relative to the state directory), or `flows.db` in the state directory."""
     return state_dir() / Path(config.path or "flows.db").expanduser()

@@ -24,7 +24,7 @@ from ccproxy.cli import launch, output, ports, runfile, target
 from ccproxy.cli.commands import status
 from ccproxy.cli.context import CliContext
 from ccproxy.errors import CommandError
-from ccproxy.flows.store import store_path
+from ccproxy.flows.store import shown_place, store_place
 from ccproxy.telemetry.text import printable
 from ccproxy.util.paths import state_dir
 
@@ -123,7 +123,7 @@ def greet(urls: list[str], config: LoadedConfig, log: Path, *, pid: int | None =
     """What a person needs to know when the proxy is ready: stdout; warnings on stderr."""
     settings = config.settings
     url = next((each for each in urls if not is_any(each)), f"http://127.0.0.1:{settings.port}")
-    flows = store_path(settings.flows)
+    flows = shown_place(store_place(settings.flows))
     lines = [
         ("listening", "  ".join(urls)),
         ("configuration", output.tilde(config.path) if config.path else "none (`ccproxy init` writes one)"),

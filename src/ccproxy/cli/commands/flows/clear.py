@@ -18,8 +18,7 @@ def command(obj: CliContext, everything: bool, filters: tuple[str, ...]) -> None
 
     Deletes the set that `flows.default_jq_filters` and --jq leave, or everything with --all.
     """
-    from ccproxy.flows import retention
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.open import clear, open_reader
 
     if everything and filters:
         raise click.UsageError("--all and --jq exclude each other")
@@ -31,6 +30,6 @@ def command(obj: CliContext, everything: bool, filters: tuple[str, ...]) -> None
             raise CommandError(
                 "this would clear every flow", hint="say so with --all, or say which with --jq", exit_code=2
             )
-        with Reader(path) as reader:
+        with open_reader(path) as reader:
             ids = [flowset.flow_id(item) for item in flowset.select(reader, filters, 0)]
-    click.echo(f"Cleared {retention.clear(path, ids)} flow(s).")
+    click.echo(f"Cleared {clear(path, ids)} flow(s).")

@@ -26,10 +26,10 @@ def command(
     """
     from ccproxy.flows.compare import compare as compared
     from ccproxy.flows.compare import render
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.open import open_reader
 
     config, path = flowset.store(obj)
-    with Reader(path) as reader:
+    with open_reader(path) as reader:
         ids = flowset.chosen(reader, config, path, named=flow_id, filters=filters, number=number)
         found = [made for one in ids if (flow := reader.get(one)) is not None and (made := compared(flow)) is not None]
     if as_json:

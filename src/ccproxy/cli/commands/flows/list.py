@@ -12,8 +12,8 @@ from ccproxy.cli import flowset
 from ccproxy.cli.context import CliContext
 
 if TYPE_CHECKING:
+    from ccproxy.flows.lookup import FlowReader
     from ccproxy.flows.query import Query
-    from ccproxy.flows.reader import Reader
 
 
 @click.command()
@@ -52,15 +52,15 @@ def command(
 
     The conditions are met before the filters see the set, and read only what they choose.
     """
+    from ccproxy.flows.open import open_reader
     from ccproxy.flows.query import Query
-    from ccproxy.flows.reader import Reader
 
     config, path = flowset.store(obj)
     terminal = sys.stdout.isatty()
     limit = number if number is not None else flowset.DEFAULT_ROWS if terminal and not as_json else 0
     filters = (*config.default_jq_filters, *filters)
     query = Query(run=run, model=model, provider=provider, session=session, status=status, tool=tool)
-    with Reader(path) as reader:
+    with open_reader(path) as reader:
         items, total = _items(reader, filters, query, limit)
         if as_json:
             flowset.print_json_items(items)
@@ -74,7 +74,7 @@ def command(
             click.echo(str(flowset.nothing(path, filters)), err=True)
 
 
-def _items(reader: Reader, filters: Sequence[str], query: Query, limit: int) -> tuple[Iterable[Any], int]:
+def _items(reader: FlowReader, filters: Sequence[str], query: Query, limit: int) -> tuple[Iterable[Any], int]:
     """The set as JSON values, read as they are taken where there is no filter; and how many there are beyond the limit."""
     from ccproxy.flows.filters import apply
     from ccproxy.flows.views import flow_json

@@ -13,7 +13,7 @@ from ccproxy.cli.context import CliContext
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.lookup import FlowReader
     from ccproxy.flows.search import Hit
 
 _DEFAULT_HITS = 20
@@ -43,12 +43,12 @@ def command(obj: CliContext, words: tuple[str, ...], as_json: bool, filters: tup
     for --jq, a flow is as `ccproxy flows list` gives it, with `.ccproxy.match`: role, snippet, and marks, where in the
     snippet the matches begin and end.
     """
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.open import open_reader
 
     config, path = flowset.store(obj)
     text = " ".join(words)
     filters = (*config.default_jq_filters, *filters)
-    with Reader(path) as reader:
+    with open_reader(path) as reader:
         hits = reader.search(text, 0 if filters else number)
         items = _flows(reader, text, hits) if filters or as_json else []
     if filters:
@@ -68,7 +68,7 @@ def command(obj: CliContext, words: tuple[str, ...], as_json: bool, filters: tup
         click.echo(f"Nothing with {text!r} was said{', or the filters leave none of it' if filters else ''}.", err=True)
 
 
-def _flows(reader: Reader, text: str, hits: Sequence[Hit]) -> list[Any]:
+def _flows(reader: FlowReader, text: str, hits: Sequence[Hit]) -> list[Any]:
     """The flows of the hits as JSON values."""
     from ccproxy.flows.query import Query
     from ccproxy.flows.views import flow_json

@@ -19,10 +19,10 @@ def command(obj: CliContext, flow_id: str, as_json: bool) -> None:
     ID may be the beginning of an id if no other flow has it, or "last". With --json bodies are in `content`, decoded,
     as base64 if they are binary.
     """
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.open import open_reader
 
     _, path = flowset.store(obj)
-    with Reader(path) as reader:
+    with open_reader(path) as reader:
         flow = reader.get(flowset.resolve(reader, flow_id, path))
     if flow is None:
         raise CommandError(f"flow {flow_id} is gone", hint="retention or `flows clear` has just removed it")
