@@ -26,6 +26,7 @@ TESTED_ELSEWHERE = {
     "__main__.py": "tests/cli/test_main.py",
     # What the writer's thread does inside a transaction.
     "flows/insert.py": "tests/flows/test_sqlite.py",
+    "flows/lookup.py": "tests/flows/test_query.py",
     "flows/writer.py": "tests/flows/test_sqlite.py",
     # What happens inside a jail is seen from outside, by commands that really run in one.
     "jail/helper.py": "tests/jail/test_launch.py",

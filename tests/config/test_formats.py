@@ -38,6 +38,11 @@ GOOD = {
     "origin": ["https://app.example", "http://localhost:3000", "chrome-extension://abcdef"],
     "path": ["/", "/v1/messages", "/v1beta/models/{model}:{action}", "/a%20b"],
     "proxy": ["http://proxy:3128", "http://user:p%40ss@proxy:3128/", "HTTP://[::1]:1"],
+    "postgresql": [
+        "postgresql://me@db.example/flows",
+        "postgres://me:p%40s%2Fs@[::1]:5432/flows?sslmode=verify-full",
+        "postgresql:///flows?host=/run/postgresql",
+    ],
     "regex": ["", ".*", "^/v1/(a|b)$"],
     "url": [
         "https://api.example.com",
@@ -146,6 +151,15 @@ BAD = {
         ("http://u:p w@proxy:1", "%XX"),
         ("http://", "missing"),
         ("http://proxy:x", "port"),
+    ],
+    "postgresql": [
+        ("mysql://h/x", "begins with"),
+        ("", "begins with"),
+        ("postgresql://h", "missing"),
+        ("postgresql://me@h/?x=y", "missing"),
+        ("postgresql://h/my flows", "%20"),
+        ("postgresql://me:p/w@h/x", "%2F"),
+        ("postgresql://me:p@w@h/x", "%40"),
     ],
     "regex": [
         ("(", "missing )"),

@@ -45,37 +45,37 @@ def find(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Find]:
     connection.close()
 
 
-@pytest.mark.parametrize(
-    ("typed", "numbers"),
-    [
-        ("proxy", [0]),
-        ("PROXY", [0]),
-        ("econnref", [0]),
-        ("connection proxy", [0]),
-        ('"proxy connection"', []),
-        ('"the connection"', [0]),
-        ("127.0.0.1:4000", [0]),
-        ("parse_request", [1]),
-        ("request", [1]),
-        ('"request body"', [1]),
-        ("天気", [2]),
-        ("東京で会", [2]),
-        ("東京に", []),
-        ("数据库", [3]),
-        ("错误 数据库", [3]),
-        ("连", [3]),
-        ("ผิดพลาด", [4]),
-        ("cafe grosse", []),
-        ("cafe größe", [5]),
-        ("데이터베이스", [6]),
-        ("--force-with-lease", [7]),
-        ("git push", [7]),
-        ('"git push"', [7]),
-        ('"git force"', []),
-        ("ok proxy", [0]),
-        ("nowhere", []),
-    ],
-)
+FINDING = [
+    ("proxy", [0]),
+    ("PROXY", [0]),
+    ("econnref", [0]),
+    ("connection proxy", [0]),
+    ('"proxy connection"', []),
+    ('"the connection"', [0]),
+    ("127.0.0.1:4000", [0]),
+    ("parse_request", [1]),
+    ("request", [1]),
+    ('"request body"', [1]),
+    ("天気", [2]),
+    ("東京で会", [2]),
+    ("東京に", []),
+    ("数据库", [3]),
+    ("错误 数据库", [3]),
+    ("连", [3]),
+    ("ผิดพลาด", [4]),
+    ("cafe grosse", []),
+    ("cafe größe", [5]),
+    ("데이터베이스", [6]),
+    ("--force-with-lease", [7]),
+    ("git push", [7]),
+    ('"git push"', [7]),
+    ('"git force"', []),
+    ("ok proxy", [0]),
+    ("nowhere", []),
+]
+
+
+@pytest.mark.parametrize(("typed", "numbers"), FINDING)
 def test_finding(find: Find, typed: str, numbers: list[int]) -> None:
     assert find(typed) == numbers
 

@@ -231,7 +231,9 @@ def _postgresql(text: str) -> str:
         return "the address of a PostgreSQL database begins with postgresql://"
     if not _VISIBLE.fullmatch(text):
         return "an address has no spaces or control characters; write them as %20 and the like"
-    path = text.partition("://")[2].partition("?")[0].rpartition("@")[2].partition("/")[2]
+    authority, _, path = text.partition("://")[2].partition("?")[0].partition("/")
+    if "@" in path or authority.count("@") > 1:
+        return "in a user name or password / and @ are written %2F and %40"
     return "" if path.strip("/") else "the name of the database is missing: postgresql://user@host/database"
 
 

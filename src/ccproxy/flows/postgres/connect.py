@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from ccproxy.errors import StoreError
 
@@ -82,7 +82,7 @@ def _secrets(url: str) -> set[str]:
         name, _, value = parameter.partition("=")
         if "password" in name.lower():
             found.add(value)
-    return {secret for one in found for secret in (one, unquote(one)) if secret}
+    return {secret for one in found for secret in (one, unquote(one), quote(unquote(one), safe="")) if secret}
 
 
 def problem(error: Exception, url: str) -> str:

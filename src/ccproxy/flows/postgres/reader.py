@@ -48,8 +48,12 @@ class PostgresReader(FlowReader):
         self._connection: psycopg.Connection | None = None
         self._empty = True
         _recover(url)
-        with self._open():
-            pass
+        try:
+            with self._open():
+                pass
+        except StoreError:
+            self.close()
+            raise
 
     @property
     def name(self) -> str:

@@ -158,8 +158,9 @@ MIGRATIONS: tuple[str, ...] = (_V1,)
 
 def version(connection: psycopg.Connection) -> int:
     """The version of the store in the database; 0 if there is none."""
-    row = connection.execute("SELECT to_regclass(%s)", (f"{NAMESPACE}.version",)).fetchone()
-    if row is None or row[0] is None:
+    # A question to the catalogue, as `to_regclass` may answer from what it knew before a lock was waited for.
+    exists = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'version'"
+    if connection.execute(exists, (NAMESPACE,)).fetchone() is None:
         return 0
     found = connection.execute(f"SELECT number FROM {NAMESPACE}.version").fetchone()  # noqa: S608
     return int(found[0]) if found else 0
