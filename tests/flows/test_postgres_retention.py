@@ -85,6 +85,7 @@ async def test_one_proxy_at_a_time(postgres: Postgres) -> None:
     with psycopg.connect(postgres.url, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s)", (schema.RETENTION_LOCK,))
         assert session.maintain(limits(flows=1), START) == 0
+        other.execute("SELECT pg_advisory_unlock(%s)", (schema.RETENTION_LOCK,))
     assert session.maintain(limits(flows=1), START) == 2
     assert session.maintain(FlowsConfig(keep_days=0, keep_flows=0, keep_bytes=0), START) == 0
     session.close()

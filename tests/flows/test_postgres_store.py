@@ -159,6 +159,7 @@ async def test_what_is_kept_while_the_server_is_away_is_bounded(own_server: Serv
     own_server.start()
     while await watched.next_problem():
         pass
+    await watched.flush()
     with kind.reader() as reader:
         assert reader.count() == 1 + sum(kept)
     await asyncio.to_thread(watched.store.close)

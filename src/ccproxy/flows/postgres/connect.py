@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
@@ -12,10 +14,13 @@ if TYPE_CHECKING:
 
     import psycopg
 
+_log = logging.getLogger(__name__)
+
 #: The schema (the namespace) in which everything is.
 NAMESPACE = "ccproxy"
 _CONNECT_SECONDS = 5
 _HIDDEN = "***"
+_ATTEMPTS = 3
 #: Milliseconds: how long the network, a statement, a lock, and a transaction that does nothing may take.
 _TCP_MS, _STATEMENT_MS, _LOCK_MS, _IDLE_MS = 10_000, 60_000, 10_000, 60_000
 _OPTIONS = (
@@ -54,6 +59,24 @@ def driver() -> ModuleType:
             hint="pip install 'ai-ccproxy[postgres]'",
         ) from error
     return psycopg
+
+
+def repeated[T](attempt: Callable[[], T]) -> T:
+    """Runs a transaction, and again if another proxy was in its way: what one deletes the other may just have begun to
+    need. Raises psycopg.Error as it comes the third time."""
+    errors = driver().errors
+    in_the_way = (
+        errors.DeadlockDetected,
+        errors.SerializationFailure,
+        errors.ForeignKeyViolation,
+        errors.UniqueViolation,
+    )
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return attempt()
+        except in_the_way as error:
+            _log.debug("a transaction is tried again: %s", type(error).__name__)
+    return attempt()
 
 
 def shown(url: str) -> str:

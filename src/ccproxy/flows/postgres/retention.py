@@ -57,13 +57,13 @@ def enforce(connection: psycopg.Connection, config: FlowsConfig, now: float) -> 
 
 def sweep(connection: psycopg.Connection) -> int:
     """Deletes bodies that nothing needs any more and returns how many were the last of theirs."""
-    return connection.execute(_SWEEP).rowcount
+    return _delete(connection, _SWEEP, ())
 
 
 def delete_by_id(connection: psycopg.Connection, ids: Sequence[str]) -> int:
     """Deletes flows by their ids and returns how many there were."""
     return sum(
-        connection.execute("DELETE FROM flow WHERE id = ANY(%s)", (list(some),)).rowcount
+        _delete(connection, "DELETE FROM flow WHERE id = ANY(%s)", (list(some),))
         for some in batched(ids, _PER_TRANSACTION, strict=False)
     )
 
@@ -108,13 +108,14 @@ def _delete_up_to(connection: psycopg.Connection, last: int) -> int:
     oldest = "SELECT seq FROM flow WHERE seq <= %s ORDER BY seq LIMIT %s"
     deleted = 0
     while True:
-        count = connection.execute(
-            f"DELETE FROM flow WHERE seq IN ({oldest})",  # noqa: S608
-            (last, _PER_TRANSACTION),
-        ).rowcount
+        count = _delete(connection, f"DELETE FROM flow WHERE seq IN ({oldest})", (last, _PER_TRANSACTION))  # noqa: S608
         if not count:
             return deleted
         deleted += count
+
+
+def _delete(connection: psycopg.Connection, sql: str, values: Sequence[object]) -> int:
+    return connect.repeated(lambda: connection.execute(sql.encode(), values).rowcount)
 
 
 def _one(connection: psycopg.Connection, sql: str, values: Sequence[object] = ()) -> int:

@@ -110,6 +110,11 @@ class PostgresSession:
                 impossible.add(flow.id)
             else:
                 ready.append((flow, written, *made))
+        stored, known = connect.repeated(lambda: self._store(ready))
+        return Outcome(stored, known, impossible)
+
+    def _store(self, ready: Sequence[Ready]) -> tuple[set[str], set[str]]:
+        """Commits flows. Returns the ids of those that are stored now, and of those that were there."""
         with self._connection.transaction():
             known = self._known([flow.id for flow, *_ in ready])
             chosen: dict[str, Ready] = {}
@@ -122,7 +127,7 @@ class PostgresSession:
             tables = insert.laid_out(chosen.values(), self._places(len(chosen)))
             self._insert(tables)
         release(tables.packed)
-        return Outcome(set(chosen), known, impossible)
+        return set(chosen), known
 
     def sweep(self) -> None:
         """Deletes bodies that nothing needs any more."""
