@@ -45,7 +45,7 @@ async def run_command(arguments: Sequence[str], stdin: bytes, *, seconds: float 
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            await process.communicate()  # until its pipes are closed, too
     return process.returncode or 0, output
 
 
