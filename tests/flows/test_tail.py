@@ -9,10 +9,12 @@ import pytest
 
 from ccproxy.errors import StoreError
 from ccproxy.flows import retention
+from ccproxy.flows.postgres import connect
 from ccproxy.flows.table import rows
 from ccproxy.flows.tail import Tail, line
 from ccproxy.flows.views import flow_json
 
+from .conftest import Postgres
 from .support import START, Watched, at, make_flow
 
 BEGAN = START + 1_000
@@ -165,3 +167,23 @@ def test_a_line_for_a_terminal() -> None:
 def test_a_line_fits_the_terminal() -> None:
     [row] = rows([flow_json(make_flow(1))])
     assert len(line(row, 40, lambda text, bad: text)) == 40
+
+
+async def test_in_a_database_of_several_proxies_a_late_number_is_not_missed(postgres: Postgres) -> None:
+    """A proxy may commit flows with smaller numbers than another has committed before."""
+    watched = postgres.watched()
+    await watched.put(make_flow(1, started=BEGAN + 1))
+    tail = Tail(postgres.url, at(BEGAN))
+    assert ids(tail) == []
+    with connect.connect(postgres.url) as slow:
+        slow.execute("SELECT nextval(pg_get_serial_sequence('flow', 'seq'))")
+        await watched.put(make_flow(3, started=BEGAN + 3))
+        assert ids(tail) == [3]
+        changes = "jsonb_build_object('seq', seq - 1, 'id', %s::text)"
+        copy = f"SELECT (jsonb_populate_record(flow, {changes})).* FROM flow WHERE id = %s"
+        slow.execute(f"INSERT INTO flow {copy}", (make_flow(2).id, make_flow(3).id))
+        slow.execute("UPDATE wire SET flow = flow - 1 WHERE flow = (SELECT max(flow) FROM wire)")
+        slow.execute("DELETE FROM flow WHERE id = %s", (make_flow(3).id,))
+    assert ids(tail) == [2]
+    assert ids(tail) == []
+    tail.close()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ccproxy.flows.diff import Pair
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.lookup import FlowReader
 
 #: Most characters of a line on a terminal: a prompt is one line of JSON.
 _LONGEST = 400
@@ -45,12 +45,12 @@ def command(
     Of a set of flows f0, f1, f2 these are f0 to f1 and f1 to f2; of two IDs, the first to the second. Before each diff
     a line says which messages, tools and settings were added, removed or changed. With --json every changed place.
     """
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.open import open_reader
 
     config, path = flowset.store(obj)
     if flow_ids and (filters or len(flow_ids) != 2):
         raise click.UsageError("give two IDs, or none and filters")
-    with Reader(path) as reader:
+    with open_reader(path) as reader:
         if flow_ids:
             ids = [flowset.resolve(reader, one, path) for one in flow_ids]
         else:
@@ -70,7 +70,7 @@ def command(
             click.echo(_render(pair, show), nl=False)
 
 
-def _pairs(reader: Reader, ids: Sequence[str], *, raw: bool, text: bool, client: bool) -> Iterator[Pair]:
+def _pairs(reader: FlowReader, ids: Sequence[str], *, raw: bool, text: bool, client: bool) -> Iterator[Pair]:
     from ccproxy.flows.diff import diff, side
 
     before = None

@@ -36,11 +36,11 @@ def command(
     """
     from ccproxy.cli import output
     from ccproxy.flows import har
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.open import open_reader
     from ccproxy.flows.text import count, printable_json
 
     config, path = flowset.store(obj)
-    with Reader(path) as reader:
+    with open_reader(path) as reader:
         ids = flowset.chosen(reader, config, path, named=flow_id, filters=filters, number=number)
         flowset.say_what_secrets_are(with_secrets)
         others = 0

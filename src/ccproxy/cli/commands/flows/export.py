@@ -53,7 +53,7 @@ def command(
 
     What looks like a secret is overwritten, in bodies too, unless --with-secrets is given.
     """
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.open import open_reader
 
     formats = [(name, file) for name, file in (("mflow", mflow), ("har", har), ("jsonl", jsonl)) if file is not None]
     if len(formats) + curl != 1:
@@ -61,7 +61,7 @@ def command(
     if curl and (flow_id is None or filters):
         raise click.UsageError('--curl needs an ID ("last" for the newest flow) and no filter')
     config, path = flowset.store(obj)
-    with Reader(path) as reader:
+    with open_reader(path) as reader:
         ids = flowset.chosen(reader, config, path, named=flow_id, filters=filters, number=number)
         flowset.say_what_secrets_are(with_secrets)
         counted = _Counted(flowset.whole(reader, ids, with_secrets=with_secrets))
