@@ -21,6 +21,7 @@ from ccproxy.flows.model import Flow
 from ccproxy.flows.query import SQLITE, Facets, Query, Sql, conditions
 from ccproxy.flows.rows import FLOW_COLUMNS, FORWARDED, HEAD_COLUMNS, REQUEST
 from ccproxy.flows.search import Hit
+from ccproxy.flows.stats import Figures
 
 Row = Sequence[Any]
 
@@ -32,6 +33,11 @@ _FACTS = 1 + len(rows.FACTS.split(","))
 _DERIVED = _FACTS + len(rows.DERIVED.split(","))
 #: How many values a summary has.
 SUMMARY_VALUES = _DERIVED + len(rows.ROLES)
+_FIGURES = (
+    "id, started, duration, ttfb, streaming, outcome, status, model, answer_model, provider, session, client_key, "
+    "user_agent, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost, "
+    "timings ->> '$.ttft', timings ->> '$.last'"
+)
 _EVERY = Query()
 _PER_PAGE = 200
 _MOST_SESSIONS = 200
@@ -179,6 +185,13 @@ class FlowReader(ABC):
             tools=tuple(sorted(tools.items(), key=lambda item: (-item[1], item[0]))),
             sessions=tuple((session, count) for session, count, _ in self._rows(_SESSIONS)),
         )
+
+    def figures(self, query: Query = _EVERY) -> Iterator[Figures]:
+        """The numbers of the flows in a dialect that meet `query`, the newest last. Raises CommandError for a query that
+        makes no sense."""
+        condition, values = conditions(query, self.sql)
+        sql = f"SELECT {_FIGURES} FROM flow WHERE dialect != '' AND {condition} ORDER BY seq"  # noqa: S608
+        return map(Figures._make, self._rows(sql, values))
 
     def find(self, prefix: str, limit: int = 2) -> list[str]:
         """The ids that begin with `prefix`, at most `limit` of them."""
