@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ccproxy.exchange.hooks import HookResult
-from ccproxy.flows.cost import cached_price, dollars
+from ccproxy.flows.cost import dollars, missed
 from ccproxy.flows.model import Flow, Usage, WebSocketMessage, WebSocketRecord
 from ccproxy.flows.prepare import read_bodies
 from ccproxy.flows.prices import Prices, Rates
@@ -68,10 +68,16 @@ def test_counts_that_contradict_each_other_are_never_paid_twice() -> None:
     assert million(FULL, Usage(input=10, output=0, cache_read=90, cache_write=90)) == 1.0
 
 
-def test_the_price_of_a_cache_hit_and_of_a_miss() -> None:
-    assert cached_price(Rates(FULL), 10, 1_000_000) == (0.1, 1.25)
-    assert cached_price(Rates(FULL), 10, 1_000_000, hour=True) == (0.1, 2)
-    assert cached_price(Rates(PLAIN), 10, 1_000_000) is None
+def test_the_price_of_a_miss_is_what_a_hit_would_have_saved() -> None:
+    def price(prices: Prices, written: bool, hour: bool) -> float | None:
+        found = missed(Rates(prices), 10, 1_000_000, written=written, hour=hour)
+        return None if found is None else round(found, 6)
+
+    assert price(FULL, False, False) == 0.9
+    assert price(FULL, True, False) == 1.15
+    assert price(FULL, True, True) == 1.9
+    assert price(Prices(fresh=1, out=1, read=0.5), True, True) == 0.5
+    assert price(PLAIN, True, False) is None
 
 
 def answered(answer: dict[str, Any], **changes: Any) -> Flow:

@@ -124,11 +124,15 @@ def _at(price: Price, length: int) -> float:
     return found
 
 
-def cached_price(rates: Rates, length: int, count: int, *, hour: bool = False) -> tuple[float, float] | None:
-    """What `count` tokens of a prompt of `length` cost in dollars if they are read from the cache, and if they are not:
-    then they are written to it, where that has a price, for an hour if `hour`. None where there are no such prices."""
+def missed(rates: Rates, length: int, count: int, *, written: bool, hour: bool) -> float | None:
+    """What it costs in dollars more that `count` tokens of a prompt of `length` were not read from the cache. None where a
+    cache has no price.
+
+    Args:
+        written: they were written to the cache, for an hour if `hour`.
+    """
     prices = rates.standard
-    written = (prices.write_1h if hour else None) or prices.write or prices.fresh
-    if prices.read is None or written is None:
+    paid = ((prices.write_1h if hour else None) or prices.write if written else None) or prices.fresh
+    if prices.read is None or paid is None:
         return None
-    return count * _at(prices.read, length) / _MILLION, count * _at(written, length) / _MILLION
+    return count * (_at(paid, length) - _at(prices.read, length)) / _MILLION
