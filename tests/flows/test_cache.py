@@ -243,6 +243,23 @@ class TestOurselves:
         talk.send(key="second")
         assert accused(talk)[0::2] == ("credential", "the credential changed from command to second")
 
+    def test_another_key_under_the_same_name(self, talk: Talk) -> None:
+        flow = talk.send()
+        assert flow.forwarded is not None
+        assert flow.usage is not None
+        flow.forwarded.headers = [("x-api-key", "…efgh")]
+        flow.usage.cache_read = 0
+        assert accused(talk)[0::2] == ("credential", "the key changed from …abcd to …efgh (command)")
+
+    def test_the_renewed_token_of_a_login_is_no_other_credential(self, talk: Talk) -> None:
+        for flow, end in zip(talk.flows, ("…aaaa", "…bbbb"), strict=True):
+            assert flow.forwarded is not None
+            assert flow.usage is not None
+            flow.forwarded.headers = [("Authorization", f"Bearer {end}")]
+            flow.credential = "anthropic_oauth (~/.claude/.credentials.json)"
+            flow.usage.cache_read = 0
+        assert accused(talk)[0] == "unexplained"
+
     def test_a_fallback_to_another_provider(self, talk: Talk) -> None:
         story = [Step("anthropic", "command", 529, then="went on to zai"), Step("zai", "command", 200)]
         talk.send(provider="zai", story=story)

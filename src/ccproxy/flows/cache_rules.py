@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ccproxy.flows.model import Flow
 from ccproxy.flows.prefix import Prompt
@@ -48,7 +47,7 @@ _SECTIONS: tuple[tuple[str, str], ...] = (
     ("body.request", "messages"),
     ("messages", "messages"),
 )
-_KEYS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
+_KEYS = frozenset({"x-api-key", "x-goog-api-key", "api-key"})
 
 
 def explicit(dialect: str, payee: str) -> bool:
@@ -98,10 +97,15 @@ def model_in(target: str) -> str:
     return found[1] if found else ""
 
 
-def masked_key(flow: Flow) -> str:
-    """What is recorded of the key with which a request went out: its end."""
-    headers: Any = flow.forwarded.headers if flow.forwarded is not None else ()
-    return next((value for name, value in headers if name.lower() in _KEYS), "")
+def key_end(flow: Flow) -> str:
+    """The end of the key with which a request went out, as it is recorded; "" for a login, whose tokens are renewed now
+    and then without its being another account."""
+    for name, value in flow.forwarded.headers if flow.forwarded is not None else ():
+        if name.lower() in _KEYS or (
+            name.lower() == "authorization" and flow.credential and "_oauth" not in flow.credential
+        ):
+            return value
+    return ""
 
 
 def span(seconds: float) -> str:

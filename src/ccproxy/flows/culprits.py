@@ -121,7 +121,11 @@ def _content(request: RequestRecord) -> bytes:
 
 
 def unmarked(seen: Seen, what: str) -> Cause:
-    """Breakpoints are missing: the client's doing, or ours if it had set some."""
+    """Breakpoints are missing: the client's doing, or ours if it had set some, or could not."""
+    flow = seen.flow
+    if flow.upstream_dialect and not cache_rules.explicit(flow.dialect, ""):
+        who = f"conversion from {flow.dialect} to {flow.upstream_dialect}"
+        return Cause("breakpoints", who, f"{what}; the client's dialect has none, and none was added")
     if seen.client is None or not seen.client.marks:
         return Cause("breakpoints", "client", what)
     return Cause(
@@ -174,9 +178,10 @@ def switched(before: Seen, now: Seen) -> Cause | None:
     if one.credential != other.credential:
         what = f"the credential changed from {one.credential or 'the client’s'} to {other.credential or 'the client’s'}"
         return Cause("credential", _chosen_by(other), what)
-    keys = cache_rules.masked_key(one), cache_rules.masked_key(other)
-    if not other.credential and all(keys) and keys[0] != keys[1]:
-        return Cause("credential", "client", f"the client's key changed from {keys[0]} to {keys[1]}")
+    keys = cache_rules.key_end(one), cache_rules.key_end(other)
+    if all(keys) and keys[0] != keys[1]:
+        who, whose = (_chosen_by(other), other.credential) if other.credential else ("client", "client")
+        return Cause("credential", who, f"the key changed from {keys[0]} to {keys[1]} ({whose})")
     if before.prompt.cache_key != now.prompt.cache_key:
         what = f"prompt_cache_key changed from {before.prompt.cache_key or 'none'} to {now.prompt.cache_key or 'none'}"
         mine = before.client is not None and now.client is not None and before.client.cache_key == now.client.cache_key
