@@ -237,7 +237,9 @@ def _client_edit(before: Seen, now: Seen, edit: Edit, same: int) -> Edit | None:
     section = edit.block.section
     client = prefix.weight([block for block in new[:place] if block.section == section])
     ours = prefix.weight([block for block in now.prompt.blocks[:same] if block.section == section])
-    return found if client <= ours * 1.1 + _NEAR or found.block.key == edit.block.key else None
+    if now.flow.upstream_dialect:
+        ours = ours * 1.1 + _NEAR
+    return found if client <= ours or found.block.key == edit.block.key else None
 
 
 def _our_doing(before: Seen, now: Seen, section: str, path: str) -> tuple[Kind, str]:
