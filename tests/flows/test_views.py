@@ -82,6 +82,7 @@ def test_the_whole_shape() -> None:
             "conversation": "",
             "parent": "",
             "kind": "main",
+            "replay_of": "",
             "cost": 0.5,
             "hooks": [
                 {

@@ -21,6 +21,7 @@ from ccproxy.flows import cache_rules, prefix
 from ccproxy.flows.cost import missed
 from ccproxy.flows.culprits import Cause, Seen, edited, find_cause, see, switched, unmarked
 from ccproxy.flows.model import Flow
+from ccproxy.flows.replay import replayed
 
 type Verdict = Literal["first", "hit", "miss", "unknown"]
 
@@ -80,12 +81,12 @@ def blame(flows: Iterable[Flow]) -> Blame:
     """Looks at the requests of one session or of several.
 
     Args:
-        flows: with their bodies, in the order in which they were sent. One is asked for at a time.
+        flows: with their bodies, in the order in which they were sent. One is asked for at a time. Replays are left out.
     """
     threads: dict[tuple[str, str], deque[Seen]] = defaultdict(lambda: deque(maxlen=_LOOK_BACK))
     turns: list[Turn] = []
     for flow in flows:
-        if flow.operation not in _GENERATES or flow.forwarded is None or flow.kind == "count_tokens":
+        if flow.operation not in _GENERATES or flow.forwarded is None or flow.kind == "count_tokens" or replayed(flow):
             continue
         seen = see(flow)
         if isinstance(seen, str):

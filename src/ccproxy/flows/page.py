@@ -10,6 +10,7 @@ import msgspec
 
 from ccproxy.flows import coding
 from ccproxy.flows.model import Flow, Message, Pairs, Usage
+from ccproxy.flows.replay import replayed
 from ccproxy.flows.text import ago, count, dollars, moment, printable, seconds
 
 _INDENT = "  "
@@ -73,6 +74,7 @@ def _summary(flow: Flow, now: float) -> Iterator[str]:
     yield from _fact("usage", _usage(flow.usage) if flow.usage else "")
     yield from _fact("cost", dollars(flow.cost) if flow.cost is not None else "")
     yield from _fact("session", _session(flow))
+    yield from _fact("repeats", replayed(flow))
     for hook in flow.hooks:
         changed = f", changed {', '.join(hook.changed)}" if hook.changed else ""
         failed = f", failed: {hook.error}" if hook.error else ""

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from ccproxy.flows.model import Flow, Message, RequestRecord, ResponseRecord, WebSocketRecord
+from ccproxy.flows.replay import replayed
 from ccproxy.lightllm.ir.losses import Loss
 
 Json = dict[str, Any]
@@ -64,6 +65,7 @@ def flow_json(flow: Flow) -> Json:
             "conversation": flow.conversation,
             "parent": flow.parent,
             "kind": flow.kind,
+            "replay_of": replayed(flow),
             "cost": flow.cost,
             "hooks": [_filled(hook) for hook in flow.hooks],
             "timings": flow.timings,
