@@ -1,6 +1,6 @@
 """Writes src/ccproxy/flows/prices.json, the price list that flows are priced with, from the data of `genai-prices`.
 
-Run by hand when prices have changed, with that package at hand (it is no dependency; docs/decisions/0005 says why):
+Run by hand when prices have changed, with that package at hand (it is no dependency; docs/decisions/0006 says why):
 
     uv run --no-project --with genai-prices --with msgspec tools/prices.py
 

@@ -193,6 +193,11 @@ class FlowReader(ABC):
         sql = f"SELECT {_FIGURES} FROM flow WHERE dialect != '' AND {condition} ORDER BY seq"  # noqa: S608
         return map(Figures._make, self._rows(sql, values))
 
+    def ids(self, query: Query = _EVERY) -> list[str]:
+        """The ids of the flows that meet `query`, the newest last. Raises CommandError for a query that makes no sense."""
+        condition, values = conditions(query, self.sql)
+        return [row[0] for row in self._rows(f"SELECT id FROM flow WHERE {condition} ORDER BY seq", values)]  # noqa: S608
+
     def find(self, prefix: str, limit: int = 2) -> list[str]:
         """The ids that begin with `prefix`, at most `limit` of them."""
         # The largest code point ends the range, so that the index on `id` serves it.

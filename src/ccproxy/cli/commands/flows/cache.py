@@ -63,7 +63,7 @@ def _conversation(reader: Reader, path: Path, name: str | None) -> tuple[str, li
     sessions = [session for session, _ in reader.facets().sessions]
     if name is None:
         if not sessions:
-            raise flowset.nothing(path, ())
+            raise CommandError("no recorded flow is part of a session") if reader.count() else flowset.nothing(path, ())
         name = sessions[0]
     if not reader.matching(Query(session=name)):
         name = next((session for session in sessions if session.startswith(name)), name)
