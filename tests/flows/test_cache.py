@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -169,6 +170,38 @@ class TestTheClient:
         talk.cache.entries.clear()  # as it was when the request came
         talk.send(gap=0.1)
         assert accused(talk)[0] == "in_flight"
+
+
+class TestClaudeCodesBillingLine:
+    """It is another one in every request, and Anthropic takes it out before it looks into its cache."""
+
+    def send(self, provider: str, host: str) -> Talk:
+        talk = Talk()
+        for number in range(2):
+            line = f"x-anthropic-billing-header: cc_version=2.1.330; cch={number}a3f;"
+            client = talk.request()
+            client["system"].insert(0, {"type": "text", "text": line})
+            flow = talk.send(talk.request(), client=client)
+            for record in (flow.request, flow.forwarded):
+                assert record is not None
+                record.body = json.dumps(client).encode()
+            assert flow.forwarded is not None
+            flow.provider, flow.forwarded.host = provider, host
+            talk.say()
+        return talk
+
+    def test_it_is_no_part_of_what_anthropic_caches(self) -> None:
+        talk = self.send("anthropic", "api.anthropic.com")
+        assert last(talk).verdict == "hit"
+        talk.flows[-1].usage = Usage(input=3000, output=1, cache_read=0, cache_write=3000)
+        assert accused(talk)[0] == "unexplained"
+
+    def test_elsewhere_it_is_to_blame(self) -> None:
+        talk = self.send("zai", "api.z.ai")
+        talk.flows[-1].usage = Usage(input=3000, output=1, cache_read=0)
+        kind, path, what = accused(talk)
+        assert (kind, path) == ("client", "body.system.0")
+        assert what == "the system text changed: it begins with Claude Code's billing line"
 
 
 class TestOurselves:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ccproxy.flows import cache_rules, coding, prefix
 from ccproxy.flows.cost import rates_of
-from ccproxy.flows.edits import Edit, first_edit
+from ccproxy.flows.edits import BILLING, Edit, first_edit, text_of
 from ccproxy.flows.model import Flow, RequestRecord
 from ccproxy.flows.prefix import Prompt
 from ccproxy.flows.prices import Rates
@@ -97,12 +97,23 @@ def see(flow: Flow) -> Seen | str:
         client = prefix.read(_content(request), flow.dialect)
         client = client.ordered(dialect) if client is not None else None
     rates, payee = rates_of(flow)
+    if payee == "anthropic":
+        prompt = _without_billing(prompt)
+        client = _without_billing(client) if client is not None else None
     used = flow.usage.input if flow.usage is not None else None
     weight = prefix.weight(prompt.blocks)
     model = prompt.model or cache_rules.model_in(forwarded.target) or flow.answer_model or flow.model
     explicit = cache_rules.explicit(dialect, payee)
     bare = _bare(flow)
     return Seen(bare, prompt, client, model, payee, rates, used / weight if used and weight else 1.0, explicit)
+
+
+def _without_billing(prompt: Prompt) -> Prompt:
+    """The prompt without the line that Anthropic takes out before it looks into its cache."""
+    kept = tuple(
+        block for block in prompt.blocks if block.section != "system" or not text_of(block).startswith(BILLING)
+    )
+    return prompt._replace(blocks=kept)
 
 
 def _bare(flow: Flow) -> Flow:

@@ -10,6 +10,10 @@ import msgspec
 
 from ccproxy.flows.prefix import Block
 
+#: How Claude Code's system prompt begins. Anthropic takes the line out before it looks into its cache; towards others it
+#: is a part of the prompt that is another one in every request.
+BILLING = "x-anthropic-billing-header:"
+
 #: Characters shown on each side of a difference.
 _AROUND = 24
 _MOST_NAMES = 4
@@ -44,8 +48,8 @@ def first_edit(old: Sequence[Block], new: Sequence[Block], at: int) -> Edit | No
     if at >= len(old):
         return None
     was, became = old[at], new[at] if at < len(new) else None
-    block = became or was
     section = _first_section(was, became)
+    block = became if became is not None and became.section == section else was
     if section == "tools":
         return Edit(block, *_tools(old, new, at))
     if section == "settings":
@@ -62,6 +66,9 @@ def first_edit(old: Sequence[Block], new: Sequence[Block], at: int) -> Edit | No
     if was.kind != became.kind:
         return Edit(block, f"{_label(was)} became {_label(became)}", _excerpt(was), _excerpt(became))
     before, after = text_of(was), text_of(became)
+    end = before.find("\n")
+    if before.startswith(BILLING) and (end < 0 or _first(before, after) < end):
+        return Edit(block, f"{_label(became)} changed: it begins with Claude Code's billing line", *_around(before, after))
     return Edit(block, f"{_part(before, after)}{_label(became)} changed", *_around(before, after))
 
 
