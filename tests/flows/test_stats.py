@@ -23,15 +23,15 @@ FIRST = Figures(
 )  # fmt: skip
 
 
-def figures(**changes: Any) -> Figures:
+def numbers(**changes: Any) -> Figures:
     return FIRST._replace(**changes)
 
 
 def test_everything_is_added_up() -> None:
     flows = [
-        figures(),
-        figures(status=529, cost=None, input=None, output=None, cache_read=None, ttft=None),
-        figures(outcome="client_gone", cost=None, ttft=3.0, streaming=False),
+        numbers(),
+        numbers(status=529, cost=None, input=None, output=None, cache_read=None, ttft=None),
+        numbers(outcome="client_gone", cost=None, ttft=3.0, streaming=False),
     ]
     total = tally(flows, "model").total
     assert total.json() == {
@@ -55,8 +55,8 @@ def test_nothing_has_no_quotients() -> None:
 
 
 def test_a_free_answer_costs_nothing_and_an_unknown_one_is_no_free_one() -> None:
-    assert tally([figures(cost=0.0)], "model").total.json()["cost"] == 0.0
-    assert tally([figures(cost=None)], "model").total.json()["cost"] is None
+    assert tally([numbers(cost=0.0)], "model").total.json()["cost"] == 0.0
+    assert tally([numbers(cost=None)], "model").total.json()["cost"] is None
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_a_free_answer_costs_nothing_and_an_unknown_one_is_no_free_one() -> None
     ],
 )
 def test_groups_stand_by_their_size(by: Any, keys: list[str]) -> None:
-    other = figures(answer_model="", provider="openai", session="", client_key="laptop", user_agent="codex/1 (Linux)")
-    assert list(tally([other, figures(), figures()], by).groups) == keys
+    other = numbers(answer_model="", provider="openai", session="", client_key="laptop", user_agent="codex/1 (Linux)")
+    assert list(tally([other, numbers(), numbers()], by).groups) == keys
 
 
 def test_hours_and_days_stand_in_their_order() -> None:
-    flows = [figures(started=START + hours * 3600) for hours in (50, 0, 1, 50, 50)]
+    flows = [numbers(started=START + hours * 3600) for hours in (50, 0, 1, 50, 50)]
     for by, form in (("hour", "%Y-%m-%d %H:00"), ("day", "%Y-%m-%d")):
         expected = {f"{datetime.fromtimestamp(flow.started).astimezone():{form}}" for flow in flows}
         assert list(tally(flows, by).groups) == sorted(expected)
@@ -105,7 +105,7 @@ def test_what_a_failure_is(outcome: str, status: int | None, bad: bool) -> None:
     ],
 )
 def test_speed_is_that_of_the_stream(changes: dict[str, Any], expected: float | None) -> None:
-    assert speed(figures(**changes)) == (None if expected is None else pytest.approx(expected))
+    assert speed(numbers(**changes)) == (None if expected is None else pytest.approx(expected))
 
 
 def test_quantiles_are_interpolated() -> None:

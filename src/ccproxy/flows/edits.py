@@ -68,7 +68,9 @@ def first_edit(old: Sequence[Block], new: Sequence[Block], at: int) -> Edit | No
     before, after = text_of(was), text_of(became)
     end = before.find("\n")
     if before.startswith(BILLING) and (end < 0 or _first(before, after) < end):
-        return Edit(block, f"{_label(became)} changed: it begins with Claude Code's billing line", *_around(before, after))
+        return Edit(
+            block, f"{_label(became)} changed: it begins with Claude Code's billing line", *_around(before, after)
+        )
     return Edit(block, f"{_part(before, after)}{_label(became)} changed", *_around(before, after))
 
 

@@ -21,7 +21,7 @@ from ccproxy.flows.model import Flow
 from ccproxy.flows.query import SQLITE, Facets, Query, Sql, conditions
 from ccproxy.flows.rows import FLOW_COLUMNS, FORWARDED, HEAD_COLUMNS, REQUEST
 from ccproxy.flows.search import Hit
-from ccproxy.flows.stats import Figures
+from ccproxy.flows.stats import Figures, figures
 
 Row = Sequence[Any]
 
@@ -35,8 +35,7 @@ _DERIVED = _FACTS + len(rows.DERIVED.split(","))
 SUMMARY_VALUES = _DERIVED + len(rows.ROLES)
 _FIGURES = (
     "id, started, duration, ttfb, streaming, outcome, status, model, answer_model, provider, session, client_key, "
-    "user_agent, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost, "
-    "timings ->> '$.ttft', timings ->> '$.last'"
+    "user_agent, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost, timings"
 )
 _EVERY = Query()
 _PER_PAGE = 200
@@ -191,7 +190,7 @@ class FlowReader(ABC):
         makes no sense."""
         condition, values = conditions(query, self.sql)
         sql = f"SELECT {_FIGURES} FROM flow WHERE dialect != '' AND {condition} ORDER BY seq"  # noqa: S608
-        return map(Figures._make, self._rows(sql, values))
+        return map(figures, self._rows(sql, values))
 
     def ids(self, query: Query = _EVERY) -> list[str]:
         """The ids of the flows that meet `query`, the newest last. Raises CommandError for a query that makes no sense."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, get_args
+
+import msgspec
+from msgspec import Struct
 
 from ccproxy.errors import CommandError
 
@@ -50,6 +53,24 @@ class Figures(NamedTuple):
     cost: float | None
     ttft: float | None
     last: float | None
+
+
+class _Timings(Struct):
+    """The moments that matter here."""
+
+    ttft: float | None = None
+    last: float | None = None
+
+
+_decode_timings = msgspec.json.Decoder(_Timings).decode
+_NONE = _Timings()
+
+
+def figures(row: Sequence[Any]) -> Figures:
+    """The numbers from their columns, of which the last holds the timings as JSON."""
+    timings = row[-1]
+    found = _decode_timings(timings) if timings else _NONE
+    return Figures._make((*row[:-1], found.ttft, found.last))
 
 
 def failed(outcome: str, status: int | None) -> bool:
