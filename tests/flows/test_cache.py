@@ -124,11 +124,19 @@ class TestTheClient:
         for _ in range(4):
             talk.send()
             talk.say()
+        asked = talk.request()
+        asked["messages"][-1]["content"].insert(0, {"type": "text", "text": "Summarize the conversation."})
+        talk.send(client=asked, kind="compaction")
         talk.body["messages"] = [{"role": "user", "content": [{"type": "text", "text": "We spoke of a bug. " * 300}]}]
         flow = talk.send(conversation="c2")
         assert flow.conversation == "c2"
         assert accused(talk)[0] == "client"
         assert accused(talk)[2].startswith("the history was compacted: ")
+
+    def test_another_conversation_of_the_session_is_no_compaction(self, talk: Talk) -> None:
+        talk.body["messages"] = [{"role": "user", "content": [{"type": "text", "text": "Something else. " * 300}]}]
+        talk.send(conversation="c2")
+        assert (last(talk).verdict, last(talk).note) == ("first", "another conversation of the session")
 
     def test_thinking_that_is_turned_on(self, talk: Talk) -> None:
         talk.body["thinking"] = {"type": "enabled", "budget_tokens": 1024}

@@ -51,3 +51,12 @@ def test_nothing_lost() -> None:
     lines = page(talk)
     assert lines[1].endswith("; nothing lost")
     assert lines[-1].endswith(", subagent")
+
+
+def test_what_was_never_cached_was_not_broken() -> None:
+    talk = Talk(least=100_000)
+    talk.body["tools"], talk.body["system"] = [], []
+    talk.body["messages"][0]["content"][0]["text"] = "Hi."
+    talk.send()
+    talk.send()
+    assert page(talk)[2] == "  not cached, because of a short prompt: once"

@@ -116,6 +116,9 @@ def _judge(now: Seen, thread: Sequence[Seen]) -> Turn:
         return _turn(flow, "first", model=now.model, prompt=prompt, read=read, written=written)
     before = max(enumerate(thread), key=lambda entry: (_shared_weight(entry[1], now), entry[0]))[1]
     same = prefix.common(before.prompt.blocks, now.prompt.blocks)
+    if _begins_anew(before, now, same) and not any(seen.flow.kind == "compaction" for seen in thread):
+        note = "another conversation of the session"
+        return _turn(flow, "first", model=now.model, prompt=prompt, read=read, written=written, note=note)
     shared = min(now.tokens(same), prompt) if prompt is not None else now.tokens(same)
     turn = _turn(
         flow,
@@ -142,6 +145,13 @@ def _judge(now: Seen, thread: Sequence[Seen]) -> Turn:
         return _never_cached(turn, before, now, shared)
     cause = find_cause(before, now, same, shared, reusable, enough)
     return _lost(turn, now, cause, reusable - got)
+
+
+def _begins_anew(before: Seen, now: Seen, same: int) -> bool:
+    """Whether a request continues no message of another conversation than its own."""
+    if before.flow.conversation == now.flow.conversation:
+        return False
+    return not any(block.section == "messages" for block in now.prompt.blocks[:same])
 
 
 def _left_by(before: Seen) -> int:

@@ -36,7 +36,7 @@ def render(found: Blame, title: str, *, heading: Callable[[str], str] = str) -> 
     """
     lines = [heading(printable(title)), f"  {_summary(found)}"]
     if found.causes:
-        lines += [f"  broken by {_SAID.get(kind, kind)}: {_cause_sum(*sums)}" for kind, sums in found.causes.items()]
+        lines += [_cause_line(kind, *sums) for kind, sums in found.causes.items()]
     lines.append("")
     for turn in found.turns:
         lines += map(_one_line, _turn(turn))
@@ -52,10 +52,13 @@ def _summary(found: Blame) -> str:
     return f"{said}; {short(found.lost)} lost for {dollars(found.dollars)}{unpriced}"
 
 
-def _cause_sum(requests: int, lost: int, price: float) -> str:
-    cost = f" for {dollars(price)}" if price else ""
+def _cause_line(kind: str, requests: int, lost: int, price: float) -> str:
     times = "once" if requests == 1 else f"{requests} times"
-    return f"{times}, {short(lost)} tokens{cost}" if lost else times
+    if not lost:
+        return f"  not cached, because of {_SAID.get(kind, kind)}: {times}"
+    return (
+        f"  broken by {_SAID.get(kind, kind)}: {times}, {short(lost)} tokens{f' for {dollars(price)}' if price else ''}"
+    )
 
 
 def _turn(turn: Turn) -> Iterator[str]:
