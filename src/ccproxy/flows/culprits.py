@@ -98,8 +98,9 @@ def see(flow: Flow) -> Seen | str:
         client = client.ordered(dialect) if client is not None else None
     rates, payee = rates_of(flow)
     if payee == "anthropic":
-        prompt = _without_billing(prompt)
-        client = _without_billing(client) if client is not None else None
+        stripped = _without_billing(prompt)
+        client = stripped if client is prompt else _without_billing(client) if client is not None else None
+        prompt = stripped
     used = flow.usage.input if flow.usage is not None else None
     weight = prefix.weight(prompt.blocks)
     model = prompt.model or cache_rules.model_in(forwarded.target) or flow.answer_model or flow.model
@@ -145,6 +146,13 @@ def unmarked(seen: Seen, what: str) -> Cause:
 
 
 def find_cause(before: Seen, now: Seen, same: int, shared: int, reusable: int, enough: int) -> Cause:
+    """Why a request did not get what the one before had left.
+
+    Args:
+        same: how many blocks the two have in common, and `shared` how many tokens that is.
+        reusable: the tokens that were left in the cache.
+        enough: how many of them do not matter.
+    """
     if (cause := switched(before, now)) is not None:
         return cause
     usage, gap = now.flow.usage, now.flow.started - before.begun
