@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from ccproxy.errors import CommandError
 from ccproxy.flows.query import Query
-from ccproxy.flows.reader import Reader
 from ccproxy.flows.sequence import Flows, body, diff
 
-from .support import START, Watched, make_flow
+from .conftest import Kind
+from .support import START, make_flow
 
 
 @pytest_asyncio.fixture
-async def flows(tmp_path: Path) -> AsyncIterator[Flows]:
+async def flows(kind: Kind) -> AsyncIterator[Flows]:
     """Six flows: two that failed, one of another model."""
-    watched = Watched(tmp_path / "flows.db")
     some = [make_flow(n, outcome="upstream_error" if n in {1, 4} else "complete") for n in range(6)]
     some[5].model = "other"
-    assert all(await watched.put(*some))
-    await asyncio.to_thread(watched.store.close)
-    with Reader(tmp_path / "flows.db") as reader:
+    await kind.watched().put(*some)
+    with kind.reader() as reader:
         yield Flows(reader)
 
 
@@ -89,8 +85,8 @@ async def test_the_difference_of_two_requests(flows: Flows) -> None:
     assert lines[-3:] == ['-  "n": 0', '+  "n": 1', " }"]
 
 
-async def test_a_flow_that_was_removed_meanwhile_is_passed_over(flows: Flows, tmp_path: Path) -> None:
-    with Reader(tmp_path / "flows.db") as reader:
+async def test_a_flow_that_was_removed_meanwhile_is_passed_over(flows: Flows, kind: Kind) -> None:
+    with kind.reader() as reader:
         some = Flows(reader, Query(), ids=["gone", flows.ids[0]])
         assert [flow.id for flow in some] == [flows.ids[0]]
         with pytest.raises(KeyError, match="is gone"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from ccproxy.flows.query import Query
 from ccproxy.flows.reader import Reader
 from ccproxy.flows.stats import BY, Figures, Tally, failed, quantile, since, speed, tally
 
-from .support import START, Watched, make_flow
+from .conftest import Kind
+from .support import START, make_flow
 
 FIRST = Figures(
     id="1", started=START, duration=3.0, ttfb=0.5, streaming=True, outcome="complete", status=200, model="asked",
@@ -132,18 +132,21 @@ def test_other_words_are_no_time(text: str) -> None:
         since(text, START)
 
 
-async def test_the_store_gives_the_numbers(tmp_path: Path) -> None:
-    watched = Watched(tmp_path / "flows.db")
+async def test_the_store_gives_the_numbers(kind: Kind) -> None:
     flows = [make_flow(n, timings={"ttft": 0.75, "last": 1.25}) for n in range(3)]
     flows[1].response = None
     flows[2].dialect = ""
-    assert all(await watched.put(*flows))
-    await asyncio.to_thread(watched.store.close)
-    with Reader(tmp_path / "flows.db") as reader:
+    await kind.watched().put(*flows)
+    with kind.reader() as reader:
         first, second = reader.figures()
         assert (first.id, first.status, first.input, first.ttft, first.last) == (flows[0].id, 200, 3, 0.75, 1.25)
         assert (second.status, second.input, second.cost) == (None, None, None)
         assert [one.id for one in reader.figures(Query(since=START + 1))] == [flows[1].id]
+        assert reader.ids() == [flow.id for flow in flows]
+        assert reader.ids(Query(since=START + 2)) == [flows[2].id]
         assert set(BY) == {"model", "provider", "session", "client", "hour", "day"}
+
+
+def test_a_store_that_does_not_exist_has_none(tmp_path: Path) -> None:
     with Reader(tmp_path / "none.db") as reader:
-        assert list(reader.figures()) == []
+        assert list(reader.figures()) == reader.ids() == []

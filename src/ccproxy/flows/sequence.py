@@ -16,9 +16,9 @@ from ccproxy.errors import CommandError
 from ccproxy.flows import coding
 from ccproxy.flows.cache import Blame, blame
 from ccproxy.flows.filters import apply
+from ccproxy.flows.lookup import FlowReader
 from ccproxy.flows.model import Flow, Message
 from ccproxy.flows.query import Query
-from ccproxy.flows.reader import Reader
 from ccproxy.flows.stats import By, Stats, tally
 from ccproxy.flows.text import count
 from ccproxy.flows.views import flow_json
@@ -33,7 +33,7 @@ class Flows(Sequence[Flow]):
         ids: the flows instead of those that the query chooses.
     """
 
-    def __init__(self, reader: Reader, query: Query | None = None, ids: Sequence[str] | None = None) -> None:
+    def __init__(self, reader: FlowReader, query: Query | None = None, ids: Sequence[str] | None = None) -> None:
         self._reader = reader
         self._query = query or Query()
         self._ids = list(ids) if ids is not None else None

@@ -12,10 +12,9 @@ from ccproxy.cli.context import CliContext
 from ccproxy.errors import CommandError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from ccproxy.flows.lookup import FlowReader
     from ccproxy.flows.model import Flow
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.store import Place
 
 
 @click.command()
@@ -34,10 +33,10 @@ def command(obj: CliContext, name: str | None, as_json: bool, filters: tuple[str
     set that --jq leaves.
     """
     from ccproxy.flows.cache import blame
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.open import open_reader
 
     config, path = flowset.store(obj)
-    with Reader(path) as reader:
+    with open_reader(path) as reader:
         if filters:
             ids = flowset.chosen(reader, config, path, named=name, filters=filters)
             title = f"{len(ids):,} flows"
@@ -56,7 +55,7 @@ def command(obj: CliContext, name: str | None, as_json: bool, filters: tuple[str
     click.echo(render(found, title, heading=heading), nl=False)
 
 
-def _conversation(reader: Reader, path: Path, name: str | None) -> tuple[str, list[str]]:
+def _conversation(reader: FlowReader, path: Place, name: str | None) -> tuple[str, list[str]]:
     """What is looked at, in words, and the ids of its flows, the newest last."""
     from ccproxy.flows.query import Query
 
@@ -77,7 +76,7 @@ def _conversation(reader: Reader, path: Path, name: str | None) -> tuple[str, li
     return title, [flow.id for flow in sorted(reader.select(query), key=lambda flow: flow.started)]
 
 
-def _flows(reader: Reader, ids: list[str]) -> Iterator[Flow]:
+def _flows(reader: FlowReader, ids: list[str]) -> Iterator[Flow]:
     """The flows with their bodies, one at a time."""
     for one in ids:
         if (flow := reader.get(one)) is not None:

@@ -13,8 +13,8 @@ from ccproxy.cli import flowset
 from ccproxy.cli.context import CliContext
 
 if TYPE_CHECKING:
+    from ccproxy.flows.lookup import FlowReader
     from ccproxy.flows.model import Flow
-    from ccproxy.flows.reader import Reader
 
 _HELP = """\
 flows                         {count}, the newest last; flows[-1], flows["3f2a"], flows[-5:]
@@ -36,12 +36,12 @@ def command(obj: CliContext, filters: tuple[str, ...]) -> None:
 
         echo 'flows[-1].usage' | ccproxy flows repl
     """
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.open import open_reader
     from ccproxy.flows.sequence import Flows
 
     config, path = flowset.store(obj)
     filters = (*config.default_jq_filters, *filters)
-    with Reader(path) as reader:
+    with open_reader(path) as reader:
         flows = Flows(reader)
         if filters:
             ids = [flowset.flow_id(item) for item in flowset.select(reader, filters, 0)]
@@ -52,7 +52,7 @@ def command(obj: CliContext, filters: tuple[str, ...]) -> None:
         _prompt(names, _HELP.format(count=f"{len(flows):,} flows"))
 
 
-def _names(reader: Reader, flows: Any) -> dict[str, Any]:
+def _names(reader: FlowReader, flows: Any) -> dict[str, Any]:
     """What is at hand at the prompt."""
     from ccproxy.cli import output
     from ccproxy.flows import cache_page, page, sequence

@@ -14,10 +14,10 @@ from ccproxy.errors import CommandError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from ccproxy.flows.model import Flow
     from ccproxy.flows.replay import Order
+    from ccproxy.flows.store import Place
     from ccproxy.providers.config import ProviderConfig
 
 _LONGEST_ANSWER = 900.0
@@ -43,10 +43,10 @@ def command(
     header x-ccproxy-replay, with the id of the one it repeats.
     """
     from ccproxy.flows import replay
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.open import open_reader
 
     _, path = flowset.store(obj)
-    with Reader(path) as reader:
+    with open_reader(path) as reader:
         recorded = reader.get(flowset.resolve(reader, flow_id, path))
     if recorded is None:
         raise CommandError(f"flow {flow_id} is gone", hint="retention or `flows clear` has just removed it")
@@ -113,13 +113,13 @@ def _send(found: target.Target, order: Order) -> str:
     return flow
 
 
-def _wait(path: Path, flow_id: str) -> Flow:
+def _wait(path: Place, flow_id: str) -> Flow:
     """The flow, which is in the store a moment after the answer."""
-    from ccproxy.flows.reader import Reader
+    from ccproxy.flows.open import open_reader
 
     end = time.monotonic() + _PATIENCE
     while True:
-        with Reader(path) as reader:
+        with open_reader(path) as reader:
             if (flow := reader.get(flow_id)) is not None:
                 return flow
         if time.monotonic() > end:

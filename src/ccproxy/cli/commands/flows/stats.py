@@ -31,13 +31,13 @@ def command(obj: CliContext, by: str, age: str | None, as_json: bool, filters: t
     the first, 95 % than the second. For a pipe tab-separated lines: the columns of the table, then the total.
     """
     from ccproxy.flows import stats
+    from ccproxy.flows.open import open_reader
     from ccproxy.flows.query import Query
-    from ccproxy.flows.reader import Reader
 
     config, path = flowset.store(obj)
     filters = (*config.default_jq_filters, *filters)
     begin = stats.since(age, flowset.now()) if age is not None else None
-    with Reader(path) as reader:
+    with open_reader(path) as reader:
         figures = reader.figures(Query(since=begin))
         if filters:
             ids = {flowset.flow_id(item) for item in flowset.select(reader, filters, 0)}
