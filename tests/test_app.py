@@ -461,9 +461,8 @@ def test_what_will_not_work_is_said_at_the_start_and_until_it_does(tmp_path: Pat
             assert [told[name]["problem"] for name in ("p", "lost")] == ["", ""]
             assert "connection refused" in told["gone"]["problem"]
             assert "/nowhere/key does not exist" in told["lost"]["credentials"][0]["problem"]
-            log = proxy.log()
-            assert "ERROR   ccproxy: provider 'lost': " in log
-            assert "WARNING ccproxy: provider 'gone': cannot connect" in log
+            eventually(lambda: "ERROR   ccproxy: provider 'lost': " in proxy.log())
+            eventually(lambda: "WARNING ccproxy: provider 'gone': cannot connect" in proxy.log())
             assert proxy.post()[0] == 200, "one that does not work stops no other"
             with FakeProvider.in_thread() as late:  # an edit: only what is another is looked at again
                 configure(
