@@ -117,6 +117,7 @@ class Workplace:
         self._runs = 0
         self._env = {
             "CCPROXY_CONFIG_DIR": str(root / "proxy"),
+            "CCPROXY_INSPECTOR__PORT": "null",
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             **QUIET,
         }

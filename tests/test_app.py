@@ -106,7 +106,13 @@ def configure(folder: Path, url: str, *, port: int = 0, extra: str = "", key: st
 
 @contextmanager
 def running(folder: Path) -> Iterator[Proxy]:
-    env = {"HOME": str(folder), "CCPROXY_CONFIG_DIR": str(folder), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    env = {
+        "HOME": str(folder),
+        "CCPROXY_CONFIG_DIR": str(folder),
+        "CCPROXY_INSPECTOR__PORT": "null",
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+    }
     process, urls = launch(["start"], env)
     proxy = Proxy(folder, process, int(urls[0].rsplit(":", 1)[1]))
     try:
@@ -192,7 +198,13 @@ def test_an_edited_hook_counts_for_the_next_request_and_a_broken_one_does_not(
 
 def test_a_hook_that_cannot_be_used_is_found_at_the_start(tmp_path: Path, provider: ThreadedProvider) -> None:
     configure(tmp_path, provider.url, extra="  hooks: [ccproxy.hooks.set_modle]\n")
-    env = {"HOME": str(tmp_path), "CCPROXY_CONFIG_DIR": str(tmp_path), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    env = {
+        "HOME": str(tmp_path),
+        "CCPROXY_CONFIG_DIR": str(tmp_path),
+        "CCPROXY_INSPECTOR__PORT": "null",
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "ccproxy", "start"],
         env=env, capture_output=True, text=True, timeout=PATIENCE, check=False,

@@ -27,6 +27,7 @@ BOUNDARIES = {
     "flows/writer.py": "the recording thread: one odd flow",
     "gateway/handler.py": "an exchange",
     "gateway/websocket.py": "an exchange",
+    "inspector/pages.py": "a request for the page",
     "pipeline/answers.py": "a hook's callback: the hook's choice decides what becomes of the answer",
     "pipeline/runner.py": "a hook: its choice decides what becomes of the request",
     "telemetry/logging.py": "a broken log call must not break who logs",

@@ -39,6 +39,7 @@ from ccproxy.gateway.handler import Gateway
 from ccproxy.gateway.projects import Projects
 from ccproxy.gateway.runtime import Runtime
 from ccproxy.gateway.server import Server
+from ccproxy.inspector.service import Inspector
 from ccproxy.interceptor import messages
 from ccproxy.interceptor.control import Control
 from ccproxy.interceptor.supervisor import InterceptorError, Supervisor, write_trust
@@ -73,11 +74,16 @@ _AT_START: tuple[tuple[str, Callable[[Settings], object]], ...] = (
     ("gateway.header_seconds", lambda s: s.gateway.header_seconds),
     ("gateway.idle_seconds", lambda s: s.gateway.idle_seconds),
     ("gateway.max_websocket_message_bytes", lambda s: s.gateway.max_websocket_message_bytes),
+    ("inspector.port", lambda s: s.inspector.port),
     ("inspector.keylog", lambda s: s.inspector.keylog),
     ("inspector.mitmproxy", lambda s: s.inspector.mitmproxy),
     ("interceptor", lambda s: s.interceptor),
     ("jail.allow_host", lambda s: s.jail.allow_host),
 )
+
+
+#: Is called with the URLs of the gateway, and the address that logs a browser in to the inspector ("" without one).
+type OnReady = Callable[[list[str], str], None]
 
 
 class Application:
@@ -114,6 +120,15 @@ class Application:
         if settings.flows.enabled:
             self._store = open_store(store_place(settings.flows), clock=self._clock, config=settings.flows)
         self._recorder = Recorder(self._store, settings.flows, self._clock)
+        self._inspector = Inspector(
+            settings.inspector.port,
+            store_path(settings.flows),
+            self._dialects,
+            lambda: self._config.settings.gateway.allowed_hosts,
+            self._state,
+        )
+        if self._inspector.wanted:
+            self._recorder.watcher = self._inspector.hub
         self._services = Services(self._clock, self._dialects)
         self._handoff_secret = secrets.token_urlsafe(32)
         self._gateway = Gateway(
@@ -132,7 +147,7 @@ class Application:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
-    async def run(self, on_ready: Callable[[list[str]], None]) -> None:
+    async def run(self, on_ready: OnReady) -> None:
         """Serves until a signal asks for the end. Raises CommandError if it cannot listen."""
         settings = self._config.settings
         urls = await self._server.start(settings.host, settings.port)
@@ -157,10 +172,13 @@ class Application:
                 _log.warning("%s", warning)
             if self._keylog is not None:
                 _log.warning("inspector.keylog: the keys of every connection are written to %s", self._keylog.parent)
-            on_ready(urls)
+            self._inspector.bind()
+            on_ready(urls, self._inspector.login_url())
+            self._tasks.spawn(self._inspector.start(), name="inspector")
             await self._stop.wait()
             await self._server.drain(self._config.settings.gateway.drain_seconds, self._hurry)
         finally:
+            await self._inspector.close()
             await self._control.close()
             await self._interceptor.close()
             await self._tasks.close()
@@ -351,7 +369,6 @@ class Application:
         """The document of `/health`."""
         settings = self._config.settings
         breakers = self._gateway.runtime.breakers
-        problem = self._store.problem if self._store is not None else "switched off by flows.enabled"
         return {
             "status": "ok",
             "version": __version__,
@@ -359,7 +376,8 @@ class Application:
             "uptime_seconds": round(self._clock.mono() - self._begin, 3),
             "port": settings.port,
             "exchanges": {"active": self._gateway.active, "total": self._gateway.total},
-            "recording": {"on": not problem and settings.flows.enabled, "problem": problem},
+            "recording": self._recording(),
+            "inspector": self._inspector.report(),
             "config": {
                 "path": str(self._config.path or ""),
                 "loaded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._loaded_at)),
@@ -386,6 +404,19 @@ class Application:
             ],
         }
 
+    def _recording(self) -> dict[str, object]:
+        problem = self._store.problem if self._store is not None else "switched off by flows.enabled"
+        return {"on": not problem and self._config.settings.flows.enabled, "problem": problem}
+
+    def _state(self) -> dict[str, object]:
+        """What the inspector's page says of the proxy."""
+        return {
+            "port": self._config.settings.port,
+            "active": self._gateway.active,
+            "total": self._gateway.total,
+            "recording": self._recording(),
+        }
+
 
 def _targets(settings: Settings) -> messages.Targets:
     """Whose requests the interceptor hands to the gateway: those of every provider, of the default upstreams, and what
@@ -407,16 +438,14 @@ def _keylog(name: str) -> Path:
     return ensure_private_file(state_dir() / "keylog" / name)
 
 
-async def serve(
-    config: LoadedConfig, *, reload: Callable[[], LoadedConfig], on_ready: Callable[[list[str]], None]
-) -> None:
+async def serve(config: LoadedConfig, *, reload: Callable[[], LoadedConfig], on_ready: OnReady) -> None:
     """Runs the proxy until SIGTERM or SIGINT (a second one cuts running answers short); SIGHUP reads the
     configuration again.
 
     Args:
         config: what to start with.
         reload: reads the configuration again; raises ConfigError.
-        on_ready: called once with the URLs when requests are served.
+        on_ready: called once when requests are served.
 
     Raises CommandError if an address cannot be bound, ConfigError if the settings cannot be put into use.
     """

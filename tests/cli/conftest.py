@@ -35,6 +35,7 @@ class Sandbox:
         return {
             "HOME": str(self.home),
             "CCPROXY_CONFIG_DIR": str(self.config),
+            "CCPROXY_INSPECTOR__PORT": "null",
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
             **more,

@@ -69,7 +69,9 @@ class Intercepted:
             select.select([], [], [], 0.05)
 
     def ccproxy(self, *words: str) -> subprocess.CompletedProcess[str]:
-        environment = {"HOME": str(self.config), "PATH": os.environ["PATH"], "CCPROXY_CONFIG_DIR": str(self.config)}
+        environment = {"HOME": str(self.config), "PATH": os.environ["PATH"], "CCPROXY_CONFIG_DIR": str(self.config)} | {
+            "CCPROXY_INSPECTOR__PORT": "null"
+        }
         return subprocess.run(
             [sys.executable, "-P", "-m", "ccproxy", *words],
             env=environment,

@@ -117,6 +117,7 @@ class World:
         return {
             "HOME": str(home),
             "CCPROXY_CONFIG_DIR": str(home / "conf"),
+            "CCPROXY_INSPECTOR__PORT": "null",
             "PATH": f"{self.python.parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG": "C.UTF-8",
             "TERM": "dumb",

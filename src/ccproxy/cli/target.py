@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,3 +125,31 @@ def active_exchanges(health: Health) -> int:
     exchanges = health.report.get("exchanges")
     active = exchanges.get("active") if isinstance(exchanges, dict) else None
     return active if isinstance(active, int) else 0
+
+
+def inspector_report(health: Health) -> dict[str, Any]:
+    """What the proxy says of its inspector: `up`, `url`, `problem`."""
+    report = health.report.get("inspector")
+    return report if isinstance(report, dict) else {}
+
+
+def inspector_login(health: Health) -> str:
+    """An address that logs a browser in to the inspector, once and for the next five minutes.
+
+    Raises CommandError if there is no inspector, or if its key cannot be read.
+    """
+    from ccproxy.inspector.access import key_path, login_url
+
+    if not health.up:
+        raise CommandError(f"the proxy is down: {health.problem}", hint="start it: ccproxy start")
+    report = inspector_report(health)
+    url = report.get("url")
+    if not isinstance(url, str) or not url:
+        raise CommandError(f"no inspector: {report.get('problem') or 'the proxy does not say where it is'}")
+    try:
+        key = key_path().read_bytes()
+    except OSError as error:
+        raise CommandError(
+            f"cannot read {key_path()}: {error.strerror}", hint="it belongs to who runs the proxy"
+        ) from None
+    return login_url(url, key, time.time())

@@ -21,9 +21,11 @@ ProviderName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]*$", extra={"form
 
 
 class InspectorConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Routing rules, and where the inspector will listen."""
+    """Routing rules, and where the inspector listens."""
 
-    port: Annotated[Port, Meta(description="Port of the web inspector.")] = 8083
+    port: Annotated[
+        Port | None, Meta(description="Port of the web inspector, on 127.0.0.1 and ::1. null: no inspector.")
+    ] = 8083
     transforms: Annotated[list[TransformRule], Meta(description="Routing rules, first match decides.")] = []
     keylog: Annotated[
         bool,

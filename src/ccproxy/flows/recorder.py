@@ -3,7 +3,10 @@
 The tape parses nothing. It keeps the pieces that pass, up to `flows.max_body_bytes` of each body and up to a bound over
 all open tapes, and counts the rest. At the end heads, targets, texts and plain bodies are cleaned of secrets and the
 flow is queued; all further work is the store's thread's. Tapes that end in the same turn of the event loop are recorded
-together: what is done several times in a row costs half, and they share one write.
+together: what is done several times in a row costs half, and they share one write. A watcher may look at a tape while it
+runs; the pieces pass without it.
+
+Long because tapes and recorder share one account, and a flow is built from the parts of both.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -41,6 +45,18 @@ class _Account:
 
     limit: int
     held: int = 0
+
+
+class Watcher(Protocol):
+    """Is told of tapes, in the event loop. Must be quick, and must not raise."""
+
+    def began(self, tape: Tape) -> None:
+        """A tape runs. What it has so far can be asked for at any time."""
+        ...
+
+    def ended(self, tape: Tape) -> None:
+        """A tape has ended. Its flow is on the way to the store."""
+        ...
 
 
 class _Reel:
@@ -78,6 +94,12 @@ class _Reel:
         self.held = 0
         pieces, self.pieces = self.pieces, []
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def copy(self) -> _Reel:
+        """A reel with what there is so far, on an account of its own."""
+        copy = _Reel(_Account(0), self._limit)
+        copy.pieces, copy.held, copy.size, copy.truncated = self.pieces[:], self.held, self.size, self.truncated
+        return copy
 
 
 class Tape:
@@ -162,6 +184,40 @@ class Tape:
         )
 
     @property
+    def exchange(self) -> Exchange:
+        """What is recorded; not to be changed."""
+        return self._exchange
+
+    @property
+    def received(self) -> int:
+        """How many bytes of an answer, or messages of a WebSocket, there are so far."""
+        return self._messages.count or self._response.size
+
+    def scrub(self, text: str) -> str:
+        """`text` without the secrets of the exchange."""
+        return self._recorder.scrubber(self._exchange.secrets).text(text)
+
+    def so_far(self) -> Flow:
+        """The flow as it would be if the exchange ended now, without its secrets. Its outcome is `pending`."""
+        answer = self._answer.copy() if self._answer is not None else None
+        messages = None
+        if self._websocket is not None:
+            record = self._messages
+            messages = replace(record, messages=[replace(message) for message in record.messages])
+            messages.size, messages.truncated = self._websocket.size, self._websocket.truncated
+        flow = self._recorder.flow(
+            self._exchange,
+            self._request.copy(),
+            self._response.copy(),
+            answer,
+            messages,
+            self._arrivals,
+            self._recorder.scrubber(self._exchange.secrets),
+        )
+        flow.outcome = "pending"
+        return flow
+
+    @property
     def secrets(self) -> set[str]:
         """For the recorder: the secrets of the exchange."""
         return self._exchange.secrets
@@ -219,6 +275,8 @@ class Recorder:
             counts for the tapes opened from then on.
         clock: the one that the exchanges' timings were taken from.
         max_held_bytes: bound on what all open tapes hold.
+
+    `watcher`, if there is one, is told when tapes begin and end.
     """
 
     def __init__(
@@ -226,6 +284,7 @@ class Recorder:
     ) -> None:
         self.store = store
         self.config = config
+        self.watcher: Watcher | None = None
         self._clock = clock
         self.mono = clock.mono
         self._account = _Account(max_held_bytes)
@@ -243,7 +302,10 @@ class Recorder:
         """A tape for `exchange`, to be finished when the exchange has ended."""
         if self.store is None or not self.config.enabled:
             return self._blank
-        return Tape(self, exchange)
+        tape = Tape(self, exchange)
+        if self.watcher is not None:
+            self.watcher.began(tape)
+        return tape
 
     def reel(self) -> _Reel:
         """For tapes: a new reel on the shared account."""
@@ -261,6 +323,8 @@ class Recorder:
         if not self._ended:
             loop.call_soon(self._record, loop)
         self._ended.append((tape, future, max_wait))
+        if self.watcher is not None:
+            self.watcher.ended(tape)
         return future
 
     def _record(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -269,7 +333,7 @@ class Recorder:
         flows: list[tuple[Flow, Scrubber]] = []
         waiting: list[tuple[asyncio.Future[bool], float]] = []
         for tape, future, max_wait in ended:
-            scrubber = self._scrubber(tape.secrets)
+            scrubber = self.scrubber(tape.secrets)
             try:
                 flows.append((tape.flow(scrubber), scrubber))
             except Exception as error:  # noqa: BLE001 - raised where the tape is finished
@@ -287,8 +351,8 @@ class Recorder:
                 timer = loop.call_later(max_wait, _give_up, future)
                 stored.add_done_callback(partial(_pass_on, future, timer))
 
-    def _scrubber(self, secrets: set[str]) -> Scrubber:
-        """The scrubber of an exchange; the last ones are kept, as most exchanges have the same secrets."""
+    def scrubber(self, secrets: set[str]) -> Scrubber:
+        """For tapes: the scrubber of an exchange; the last ones are kept, as most exchanges have the same secrets."""
         key = frozenset(secrets)
         scrubber = self._scrubbers.get(key)
         if scrubber is None:

@@ -6,12 +6,13 @@ import asyncio
 import errno
 import logging
 import socket
+from collections.abc import Sequence
+from typing import Any
 
 from uvicorn.server import ServerState
 
 from ccproxy.errors import CommandError
 from ccproxy.gateway.config import GatewayConfig
-from ccproxy.gateway.handler import Gateway
 from ccproxy.gateway.listener import GatewayProtocol, Limits, protocol_factory
 
 _log = logging.getLogger("ccproxy.gateway")
@@ -20,15 +21,15 @@ _BACKLOG = 2048
 
 
 class Server:
-    """The listener of one gateway.
+    """The listener of one application.
 
     Args:
-        gateway: the application.
+        app: the ASGI application.
         config: limits; those of the listener itself stay as they were at the start.
     """
 
-    def __init__(self, gateway: Gateway, config: GatewayConfig) -> None:
-        self._gateway = gateway
+    def __init__(self, app: Any, config: GatewayConfig) -> None:
+        self._app = app
         self._config = config
         self._state = ServerState()
         self._servers: list[asyncio.Server] = []
@@ -38,21 +39,22 @@ class Server:
 
         Raises CommandError if an address cannot be bound.
         """
+        return await self.serve(bind(host, port))
+
+    async def serve(self, bound: Sequence[socket.socket]) -> list[str]:
+        """Serves on sockets that were bound before. Returns the URLs."""
         config = self._config
         factory = protocol_factory(
-            self._gateway,
+            self._app,
             self._state,
             Limits(config.max_header_bytes, config.max_headers, config.header_seconds),
             keepalive=config.idle_seconds,
             max_message=config.max_websocket_message_bytes,
         )
         loop = asyncio.get_running_loop()
-        urls = []
-        for bound in _bind(host, port):
-            self._servers.append(await loop.create_server(factory, sock=bound, backlog=_BACKLOG))
-            address, number = bound.getsockname()[:2]
-            urls.append(f"http://[{address}]:{number}" if ":" in address else f"http://{address}:{number}")
-        return urls
+        for one in bound:
+            self._servers.append(await loop.create_server(factory, sock=one, backlog=_BACKLOG))
+        return [url_of(one) for one in bound]
 
     @property
     def address(self) -> tuple[str, int]:
@@ -89,9 +91,15 @@ async def _all_done(tasks: set[asyncio.Task[None]]) -> None:
         await asyncio.wait(tasks)
 
 
-def _bind(host: str, port: int) -> list[socket.socket]:
+def url_of(bound: socket.socket) -> str:
+    """The URL of a listening socket."""
+    address, number = bound.getsockname()[:2]
+    return f"http://[{address}]:{number}" if ":" in address else f"http://{address}:{number}"
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
     """The sockets for `host`. A loopback name that means two addresses gets both, so that no other program can sit on
-    the one that a client happens to try first."""
+    the one that a client happens to try first. Raises CommandError."""
     if host not in {"127.0.0.1", "localhost"}:
         return [_listen(host, port)]
     first = _listen("127.0.0.1", port)

@@ -11,6 +11,7 @@ REPORT = {
     "uptime_seconds": 7300,
     "exchanges": {"active": 2, "total": 17},
     "recording": {"on": False, "problem": "disk full"},
+    "inspector": {"up": False, "url": "", "problem": "port 8083 cannot be had: Address already in use"},
     "config": {"path": "/etc/x.yaml", "loaded_at": "2026-11-24T08:00:00Z", "problem": "line 3: bad\x1b[2J"},
     "providers": [{"name": "demo", "type": "demo", "dialect": "", "url": "", "auth": "none"}],
 }
@@ -50,10 +51,28 @@ class TestText:
         assert "exchanges      2 running, 17 since the start" in lines
         assert "recording      off: disk full" in lines
         assert "               the file as it is now is not in use: line 3: bad\\x1b[2J" in lines
-        assert "inspector      down (not part of this version)" in lines
+        assert "inspector      down (port 8083 cannot be had: Address already in use)" in lines
         assert lines[-1] == "demo\tdemo\t-\t-\tnone\t-"
         assert "\x1b" not in done.stdout
         assert done.stderr == ""
+
+    def test_an_inspector_that_runs(self, sandbox, stub) -> None:
+        stub.says(inspector={"up": True, "url": "http://127.0.0.1:8083", "problem": ""})
+        done = sandbox.ccproxy("status", "--inspect", "--port", str(stub.port))
+        assert done.returncode == 0
+        assert done.stdout == "inspector      up, http://127.0.0.1:8083 (`ccproxy inspector` logs you in)\n"
+
+    @pytest.mark.parametrize(
+        ("says", "problem"),
+        [
+            ({"inspector": {"up": False, "url": "http://127.0.0.1:1", "problem": ""}}, "it is starting"),
+            ({}, "the proxy says nothing of it"),
+        ],
+    )
+    def test_an_inspector_that_does_not(self, sandbox, stub, says: dict[str, object], problem: str) -> None:
+        stub.says(**says)
+        done = sandbox.ccproxy("status", "--inspect", "--port", str(stub.port))
+        assert done.stdout == f"inspector      down ({problem})\n"
 
     def test_credentials_and_their_troubles(self, sandbox, stub) -> None:
         ended = "provider 'demo': it has ended"
@@ -97,7 +116,7 @@ class TestJson:
                 "health": REPORT,
                 "run": None,
             },
-            "inspector": {"up": False, "problem": "not part of this version"},
+            "inspector": {"up": False, "url": None, "problem": "port 8083 cannot be had: Address already in use"},
             "mcp": {"up": False, "problem": "not part of this version"},
         }
 

@@ -29,6 +29,7 @@ ccproxy:
   providers:
     demo:
       type: demo
+  inspector: {port: null}
   gateway:
     drain_seconds: 1
     default_upstreams: {anthropic: null, openai: null, gemini: null, codex: null, code_assist: null}

@@ -106,10 +106,10 @@ def _serve(
         host=settings.host, port=settings.port, version=__version__, config=config.path, log=log
     )
 
-    def ready(urls: list[str]) -> None:
+    def ready(urls: list[str], inspector: str) -> None:
         runfile.write(run)
         if announce is None:
-            greet(urls, config, log)
+            greet(urls, config, log, inspector)
         else:
             announce(urls)
 
@@ -119,8 +119,9 @@ def _serve(
         runfile.remove(run)
 
 
-def greet(urls: list[str], config: LoadedConfig, log: Path, *, pid: int | None = None) -> None:
-    """What a person needs to know when the proxy is ready: stdout; warnings on stderr."""
+def greet(urls: list[str], config: LoadedConfig, log: Path, inspector: str, *, pid: int | None = None) -> None:
+    """What a person needs to know when the proxy is ready: stdout; warnings on stderr. `inspector` is the address that
+    logs a browser in, "" without one."""
     settings = config.settings
     url = next((each for each in urls if not is_any(each)), f"http://127.0.0.1:{settings.port}")
     flows = shown_place(store_place(settings.flows))
@@ -130,6 +131,7 @@ def greet(urls: list[str], config: LoadedConfig, log: Path, *, pid: int | None =
         ("providers", ", ".join(settings.providers) or "none"),
         ("log", output.tilde(log)),
         ("flows", f"{output.tilde(flows)}  (`ccproxy flows list`)" if settings.flows.enabled else "not recorded"),
+        ("inspector", inspector or "none"),
     ]
     output.say(f"ccproxy {__version__} is ready" + (f", pid {pid}" if pid else ""))
     for name, value in lines:
@@ -169,6 +171,20 @@ def _warn(config: LoadedConfig) -> None:
         output.note(f"warning: {printable(line)}")
 
 
+def _inspector(config: LoadedConfig) -> str:
+    """The address that logs a browser in to the inspector of a proxy that has just started in the background; "" if it has
+    none, with a word if it was to have one."""
+    settings = config.settings
+    if settings.inspector.port is None:
+        return ""
+    health = target.ask(target.Target(target.connect_host(settings.host), settings.port))
+    try:
+        return target.inspector_login(health)
+    except CommandError as error:
+        output.note(f"warning: {printable(error.message)}")
+        return ""
+
+
 def _detach(ctx: CliContext, overrides: Overrides, config: LoadedConfig) -> int:
     """Starts the proxy in the background and returns the exit code of its start."""
     place = ["--config", str(ctx.config_path.absolute())] if ctx.config_path is not None else []
@@ -179,7 +195,7 @@ def _detach(ctx: CliContext, overrides: Overrides, config: LoadedConfig) -> int:
         return error.exit_code  # its own message is on the terminal already
     except CommandError as error:
         raise CommandError(error.message, hint=f"its log is {output.tilde(log)}") from None
-    greet(urls, config, log, pid=child.pid)
+    greet(urls, config, log, _inspector(config), pid=child.pid)
     _warn(config)
     child.returncode = 0  # it goes on without us: there is nothing to wait for
     return 0

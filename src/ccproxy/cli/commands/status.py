@@ -38,8 +38,8 @@ def command(
       1 proxy, 2 inspector, 4 MCP endpoint
     so `ccproxy status --proxy --inspect` ends with 3 if both are down. Without
     these options everything is shown, and 0 means that the proxy runs, 1 that
-    it does not. The inspector and the MCP endpoint are not part of this
-    version: they are always down.
+    it does not. The MCP endpoint is not part of this version: it is always
+    down.
     """
     if mermaid:
         _draw(ctx)
@@ -48,7 +48,8 @@ def command(
     health = target.ask(found)
     asked = (PROXY if proxy else 0) | (INSPECTOR if inspect else 0) | (MCP if mcp else 0)
     shown = asked or PROXY | INSPECTOR | MCP
-    down = (0 if health.up else PROXY) | INSPECTOR | MCP
+    inspecting = bool(target.inspector_report(health).get("up"))
+    down = (0 if health.up else PROXY) | (0 if inspecting else INSPECTOR) | MCP
     if as_json:
         output.print_json(_document(found, health, shown))
     else:
@@ -75,10 +76,22 @@ def _document(found: Target, health: Health, shown: int) -> dict[str, Any]:
             "health": health.report or None,
             "run": asdict(found.run) if found.run else None,
         }
-    for bit, name in ((INSPECTOR, "inspector"), (MCP, "mcp")):
-        if shown & bit:
-            services[name] = {"up": False, "problem": ABSENT}
+    if shown & INSPECTOR:
+        up, url, problem = _inspector(health)
+        services["inspector"] = {"up": up, "url": url or None, "problem": problem or None}
+    if shown & MCP:
+        services["mcp"] = {"up": False, "problem": ABSENT}
     return services
+
+
+def _inspector(health: Health) -> tuple[bool, str, str]:
+    """Whether the inspector is up, where it is, and why it is not up."""
+    report = target.inspector_report(health)
+    url, up = str(report.get("url") or ""), bool(report.get("up"))
+    if up:
+        return True, url, ""
+    unsaid = "it is starting" if url else "the proxy says nothing of it" if health.up else "the proxy is down"
+    return False, url, str(report.get("problem") or unsaid)
 
 
 def _print(found: Target, health: Health, shown: int) -> None:
@@ -86,7 +99,8 @@ def _print(found: Target, health: Health, shown: int) -> None:
     if shown & PROXY:
         lines += _proxy_lines(found, health)
     if shown & INSPECTOR:
-        lines.append(("inspector", f"down ({ABSENT})"))
+        up, url, problem = _inspector(health)
+        lines.append(("inspector", f"up, {url} (`ccproxy inspector` logs you in)" if up else f"down ({problem})"))
     if shown & MCP:
         lines.append(("mcp", f"down ({ABSENT})"))
     for name, value in lines:
