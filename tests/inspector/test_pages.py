@@ -143,8 +143,9 @@ class TestList:
     def test_the_newest_first_in_pages(self, lived: Lived) -> None:
         world, flows = lived
         whole = world.api("flows?limit=100")
-        assert whole["total"] == len(whole["rows"]) == len(flows)
-        assert whole["rows"][0]["id"] == flows["evil"]
+        assert whole["total"] == len(whole["rows"]) >= len(flows)  # other tests ask, too
+        ids = [row["id"] for row in whole["rows"]]
+        assert ids.index(flows["evil"]) < ids.index(flows["converted"]) < ids.index(flows["turn 0"])
         seen: list[str] = []
         before: Any = ""
         while True:

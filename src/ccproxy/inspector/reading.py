@@ -158,13 +158,13 @@ class Reading:
     def _session(self, session: str) -> Json:
         store = self._store()
         query = Query(session=session)
-        flows = store.select(query, limit=_MOST_IN_SESSION)
+        flows = sorted(store.select(query, limit=_MOST_IN_SESSION), key=lambda flow: flow.started)
         return {"session": session, "rows": [views.row(flow) for flow in flows], "total": store.matching(query)}
 
     def _cache(self, session: str) -> Json:
         store = self._store()
-        flows = store.select(Query(session=session), limit=_MOST_BLAMED)
-        whole = (found for flow in flows if (found := store.get(flow.id)) is not None)
+        flows = sorted(store.select(Query(session=session), limit=_MOST_BLAMED), key=lambda flow: flow.started)
+        whole = (each for flow in flows if (each := store.get(flow.id)) is not None)
         found: Json = msgspec.to_builtins(blame(whole))
         return found | {"limited": len(flows) == _MOST_BLAMED}
 
