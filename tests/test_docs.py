@@ -46,7 +46,7 @@ _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _LINK = re.compile(r"\]\((?!https?://)([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _SETTING = re.compile(r"(?:gateway|egress|flows|inspector)(?:\.[a-z_]+)+")
-_FILE = re.compile(r"\.(?:db|md|py|log|json)$")
+_FILE = re.compile(r"\.(?:db|md|py|log|json|key)$")
 #: In a configuration: stands for a key that must not be published.
 _KEY = re.compile(r"KEY-OF-[A-Z]+")
 _UNITS = {"": 1, "s": 1, "days": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}

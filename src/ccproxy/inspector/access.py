@@ -95,7 +95,11 @@ def _signed(key: bytes, purpose: str, now: float) -> str:
 def _opened(key: bytes, purpose: str, given: str) -> float | None:
     """When `given` was made; None if it was not made with this key for this purpose."""
     text, _, mac = given.rpartition(".")
-    if len(given) > 200 or not given.isascii() or not hmac.compare_digest(mac.encode(), _mac(key, purpose, text).encode()):
+    if (
+        len(given) > 200
+        or not given.isascii()
+        or not hmac.compare_digest(mac.encode(), _mac(key, purpose, text).encode())
+    ):
         return None
     return int(text.partition(".")[0], 16) / 1000
 

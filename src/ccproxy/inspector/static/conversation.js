@@ -98,15 +98,16 @@ function showAnswer(place, answer, { media, running, lastRole }) {
     replace(place, running ? turn("assistant", "", waiting()) : null);
     return;
   }
-  const content = [parts(answer.parts, media)];
+  // What an answer calls has its results in the next request.
+  const content = [parts(answer.parts.map((part) => ({ ...part, fresh: true })), media)];
   if (running) content.push(answer.parts.length ? el("span", { class: "cursor", "aria-hidden": "true" }) : waiting());
   if (answer.problem) content.push(el("p", { class: "notice" }, answer.problem));
   if (answer.error) content.push(el("div", { class: "failure", role: "alert" }, el("strong", {}, answer.error.kind.replaceAll("_", " ")), el("div", { class: "text" }, answer.error.message)));
   const foot = [
     answer.stop && el("span", {}, "stopped: ", answer.stop.reason.replaceAll("_", " "), answer.stop.sequence && ` at ${JSON.stringify(answer.stop.sequence)}`),
     answer.usage && el("span", {}, `${tokens(answer.usage.input)} in, ${tokens(answer.usage.output)} out`),
-    answer.usage?.cache_read ? el("span", {}, `${tokens(answer.usage.cache_read)} read from cache`) : null,
-    answer.usage?.cache_write ? el("span", {}, `${tokens(answer.usage.cache_write)} written to it`) : null,
+    answer.usage?.cache_read ? el("span", {}, `${tokens(answer.usage.cache_read)} read from the cache`) : null,
+    answer.usage?.cache_write ? el("span", {}, `${tokens(answer.usage.cache_write)} written to the cache`) : null,
     answer.usage?.reasoning ? el("span", {}, `${tokens(answer.usage.reasoning)} of thinking`) : null,
   ].filter(Boolean);
   const section = turn("assistant", running ? "running" : "", content, foot.length ? el("div", { class: "foot" }, foot) : null);
@@ -190,7 +191,7 @@ function call(part, media) {
   return el("div", { class: "call" },
     fold([el("code", { class: "tool-name" }, part.name), el("span", { class: "preview mono" }, gist(part.args)), el("span", { class: "call-id" }, part.id)],
       () => args(part.args), { open: short && part.args.length > 120 }),
-    part.result ? result({ ...part.result, part: "tool_result" }, media, "result") : el("p", { class: "aside pending" }, "no result in this request"));
+    part.result ? result({ ...part.result, part: "tool_result" }, media, "result") : part.fresh ? null : el("p", { class: "aside pending" }, "no result in this request"));
 }
 
 function args(text) {

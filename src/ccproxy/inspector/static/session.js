@@ -81,7 +81,7 @@ function timeline(rows) {
   const shown = all.slice(0, MOST_LANES);
   const begin = Math.min(...rows.map((row) => row.started));
   const whole = Math.max(0.001, Math.max(...rows.map((row) => row.started + row.duration)) - begin);
-  const width = 1000;
+  const width = Math.max(560, Math.min(1240, innerWidth - 48)); // so that letters are as large as elsewhere
   const left = 170;
   const scale = (at) => left + (at / whole) * (width - left - 10);
   const height = shown.length * 24 + 26;
