@@ -344,6 +344,7 @@ class TestWheel:
         assert {name.split("/")[0].partition("-")[0] for name in wheel_names} == {"ccproxy", "ai_ccproxy"}
         assert "ccproxy/py.typed" in wheel_names
         assert "ccproxy/cli/main.py" in wheel_names
+        assert "ccproxy/inspector/static/index.html" in wheel_names
         assert [name for name in wheel_names if "__pycache__" in name or "/test_" in name or "conftest" in name] == []
 
     def test_it_holds_the_licence_and_the_command(self, wheel_names: list[str]) -> None:

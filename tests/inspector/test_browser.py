@@ -104,6 +104,10 @@ class TestGettingIn:
         window.page.wait_for_selector(".door")
         assert "ccproxy inspector" in text(window.page, ".door")
         window.trouble.clear()  # the browser reports the 401
+        for _ in range(2):  # where the door is shown, and where the page is
+            window.page.goto(window.world.login_url())
+            window.page.wait_for_selector(".row")
+            assert "login" not in window.page.url
 
     def test_a_link_that_was_used_says_so(self, browser: Browser, lived: Lived) -> None:
         world, _ = lived

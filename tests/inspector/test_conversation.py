@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -279,3 +280,25 @@ class TestOdd:
         messages = [{"role": "user", "content": [image]}]
         found = read(flow_of("anthropic", {"model": "m", "max_tokens": 1, "messages": messages}), Registry())
         assert found.media.get(0) is None
+
+
+CAPTURES = Path(__file__).parents[1] / "data" / "captures"
+
+
+@pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.json")), ids=lambda path: path.stem)
+def test_what_real_clients_send_is_readable(path: Path) -> None:
+    dialects = Registry()
+    for sent in json.loads(path.read_text()):
+        target = sent["target"]
+        name = next((one for one in PATHS if dialects.get(one).match(target.partition("?")[0]) == "generate"), "")
+        body = sent["body"]
+        if not name or not isinstance(body, dict):
+            continue
+        holder = body.get("request", body)
+        if any(isinstance(tool, str) for tool in holder.get("tools") or ()):
+            del holder["tools"]  # of these captures only the names were kept
+        flow = flow_of(name, body)
+        flow.request.target = target
+        found = document(flow)
+        assert found["problem"] == ""
+        assert any(message["parts"] for message in found["request"]["messages"])

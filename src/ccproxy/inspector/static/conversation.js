@@ -154,8 +154,10 @@ function partNode(part, media) {
   }
 }
 
-/** Text with its code fences as blocks of code. */
+/** Text with its code fences as blocks of code. What a client puts before the user's words is closed. */
 function prose(text) {
+  const reminder = /^\s*<system-reminder>\s*([\s\S]*?)\s*<\/system-reminder>\s*$/.exec(text);
+  if (reminder) return fold([el("span", { class: "aside" }, "system reminder"), el("span", { class: "preview" }, oneLine(reminder[1], 140))], () => clipped(text));
   return fences(text).map((piece) => piece.code
     ? el("figure", { class: "code" }, piece.label && el("figcaption", {}, piece.label), clipped(piece.text, { tag: "pre", class: "code-text" }))
     : clipped(piece.text));

@@ -197,7 +197,7 @@ function rowNode(row) {
     el("span", { class: "num strong" }, row.running ? live(row) : flowing(row)),
     el("span", { class: "num strong cost" }, row.running ? "" : row.cost === null ? "" : money(row.cost)),
     el("span", { class: "where" }, details(row)),
-    !row.hit && el("span", { class: "num" }, cached(row) && `${cached(row)} cached`),
+    !row.hit && el("span", { class: "num" }, row.cache_read > 0 && `${cached(row)} cached`),
     !row.hit && el("span", { class: "num" }, row.running ? "running" : seconds(row.duration)),
   );
 }

@@ -80,6 +80,7 @@ class Page {
   }
 
   async shown() {
+    if (ticketInAddress()) return;
     const before = this.place;
     if (before.view === "flows") this.kept = before.params;
     this.place = parseHash(location.hash);
@@ -272,9 +273,16 @@ function door(message) {
     el("p", {}, "Ask for a link in a terminal:"), el("pre", {}, "ccproxy inspector --open"), el("p", { class: "aside" }, "A link works once, for five minutes; then this browser stays logged in.")));
 }
 
+/** The ticket in the address, or undefined. */
+function ticketInAddress() {
+  return /^#login=([\w.]+)$/.exec(location.hash)?.[1];
+}
+
 async function begin() {
   theme();
-  const ticket = /^#login=([\w.]+)$/.exec(location.hash)?.[1];
+  // A link that is opened where the page is shown already changes nothing but the hash.
+  addEventListener("hashchange", () => ticketInAddress() && location.reload());
+  const ticket = ticketInAddress();
   if (ticket) {
     history.replaceState(null, "", "/");
     try {
