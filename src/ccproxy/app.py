@@ -122,7 +122,7 @@ class Application:
         self._recorder = Recorder(self._store, settings.flows, self._clock)
         self._inspector = Inspector(
             settings.inspector.port,
-            store_path(settings.flows),
+            store_place(settings.flows),
             self._dialects,
             lambda: self._config.settings.gateway.allowed_hosts,
             self._state,

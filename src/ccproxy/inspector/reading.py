@@ -16,9 +16,11 @@ import msgspec
 from ccproxy.errors import BadRequest, CommandError, Overloaded
 from ccproxy.flows.cache import blame
 from ccproxy.flows.compare import Comparison, compare
+from ccproxy.flows.lookup import FlowReader
 from ccproxy.flows.model import Flow
+from ccproxy.flows.open import open_reader
 from ccproxy.flows.query import Query
-from ccproxy.flows.reader import Reader
+from ccproxy.flows.store import Place
 from ccproxy.inspector import conversation, views
 from ccproxy.inspector.conversation import Conversation
 from ccproxy.inspector.series import Key, series
@@ -55,18 +57,18 @@ class Opened:
 
 
 class Reading:
-    """The store at `path`, for the event loop.
+    """The store at `place`, for the event loop.
 
     Args:
         dialects: the dialects that conversations are read in.
     """
 
-    def __init__(self, path: Path, dialects: Registry) -> None:
-        self._path = path
+    def __init__(self, place: Place, dialects: Registry) -> None:
+        self._place = place
         self.dialects = dialects
         self._thread = ThreadPoolExecutor(1, "inspector")
         self._jobs = 0
-        self._reader: Reader | None = None
+        self._reader: FlowReader | None = None
         self._opened: OrderedDict[str, Opened] = OrderedDict()
 
     async def run[T](self, job: Callable[[], T]) -> T:
@@ -119,10 +121,10 @@ class Reading:
 
         return await self.run(job)
 
-    def _store(self) -> Reader:
+    def _store(self) -> FlowReader:
         if self._reader is None:
-            reader = Reader(self._path)
-            if not self._path.exists():
+            reader = open_reader(self._place)
+            if isinstance(self._place, Path) and not self._place.exists():
                 return reader  # looked for again next time
             self._reader = reader
         return self._reader

@@ -12,10 +12,10 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccproxy.errors import CommandError
+from ccproxy.flows.store import Place
 from ccproxy.gateway.config import GatewayConfig
 from ccproxy.gateway.guard import Guard
 from ccproxy.gateway.server import Server, bind, url_of
@@ -38,7 +38,7 @@ class Inspector:
 
     Args:
         port: where to listen; None for no inspector.
-        store: the file of the flow store.
+        store: where the flow store is.
         dialects: what conversations are read in.
         hosts: gives the Host names that may be used beside loopback and addresses.
         state: facts about the proxy, for the page.
@@ -47,7 +47,7 @@ class Inspector:
     def __init__(
         self,
         port: int | None,
-        store: Path,
+        store: Place,
         dialects: Registry,
         hosts: Callable[[], list[str]],
         state: Callable[[], dict[str, object]],
