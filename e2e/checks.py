@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ccproxy.flows.model import Flow
 from ccproxy.testing import Received
-from clients import ACCOUNT, GOOGLE, LOGIN, LOGINS, OWN, REFRESH, ROOMY, THEIRS, Case
+from clients import ACCOUNT, GOOGLE, LOGIN, LOGINS, MARK, OWN, REFRESH, ROOMY, THEIRS, Case
 from play import USAGE, Broken, Full, Halved, Play
 from workplace import MANNERS, PATIENCE, Ended, Trouble, Workplace
 
@@ -80,6 +80,38 @@ def full_model(place: Workplace, case: Case, needle: str) -> Verdict:
         raise Trouble(f"flows that do not tell the tries: {_outcomes(bad)}")
     _judge_secrets(place, case, flows)
     return Verdict("ok", len(requests))
+
+
+def jailed_turn(place: Workplace, case: Case, needle: str) -> Verdict:
+    """The same in a jail: the client finds its provider by itself, and its requests are the gateway's all the same."""
+    play = Play(place.provider, place.needle, case.websocket)
+    before = len(place.provider.requests)
+    ended = place.start(case, play).wait(PATIENCE)
+    requests = place.provider.requests[before:]
+    flows = place.flows(len(requests))
+    if ended.code or needle not in ended.out:
+        raise Trouble(f"the client did not tell the needle: {ended.tail}; {_heard(play)}; {_outcomes(flows)}")
+    if play.turns != 2:
+        raise Trouble(f"{play.turns} model requests instead of 2: {_outcomes(flows)}")
+    _judge_requests(place, requests, case)
+    models = [flow for flow in flows if flow.operation in _MODEL_OPERATIONS]
+    # Hooks are not called for a WebSocket as such.
+    if not models or not all(_marked(flow) for flow in models if flow.request.method == "POST"):
+        raise Trouble(f"requests for the model that no hook has seen: {_outcomes(models)}")
+    if bad := [flow for flow in models if not _ended_well(flow) or flow.door != "interceptor" or not flow.process]:
+        raise Trouble(f"requests for the model that did not come out of the jail: {_outcomes(bad)}")
+    runs = {flow.run for flow in flows}
+    summary = re.search(r"run (\w+): \d+ requests?; .*tokens", ended.err)
+    if summary is None or runs != {summary[1]}:
+        raise Trouble(f"the run was not summed up as {runs}: {ended.err[-300:]!r}")
+    _judge_usage(models)
+    _judge_secrets(place, case, flows)
+    others = len(flows) - len(models)
+    return Verdict(f"ok, {others} other flow{'s' if others != 1 else ''}" if others else "ok", len(requests))
+
+
+def _marked(flow: Flow) -> bool:
+    return flow.forwarded is not None and flow.forwarded.header(MARK[0]) == MARK[1]
 
 
 def refuses(place: Workplace, case: Case, status: int) -> Verdict:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 TASK = "Use a tool to read the file needle.txt in the current directory and tell me its exact content. Do nothing else."
 
@@ -23,6 +24,22 @@ LOGIN = "sk-ant-oat01-login-0123456789abcdef"
 ROOMY = "gemini-2.5-flash-lite"
 #: The token of a saved Google login.
 GOOGLE = "ya29.login-0123456789abcdef0123456789"
+
+#: The hosts of providers that clients in a jail reach, each with an address of its own, and a hook that leaves a mark.
+HOSTS = {
+    "api.anthropic.com": "203.0.113.10",
+    "api.openai.com": "203.0.113.11",
+    "generativelanguage.googleapis.com": "203.0.113.12",
+}
+MARK = ("x-marked", "by a hook")
+MARKING_HOOK = f"""
+from ccproxy.hooks import HookContext, hook
+
+
+@hook(writes=["headers.{MARK[0]}"], stage="outbound", every=True)
+def mark(ctx: HookContext) -> None:
+    ctx.headers["{MARK[0]}"] = "{MARK[1]}"
+"""
 
 #: For every client: no colours, no dialogue, nothing reported, nothing updated.
 QUIET = {
@@ -157,6 +174,42 @@ def configuration(port: int, upstream: str, tokens: str, folder: Path) -> dict[s
             },
         }
     }
+
+
+def jailed_configuration(document: Any, authority: Path) -> dict[str, object]:
+    """The proxy's configuration where clients are in a jail: they reach their providers by name, through a hook.
+
+    Args:
+        document: the configuration where they are not.
+        authority: whom the proxy trusts.
+    """
+    del document["ccproxy"]["gateway"]
+    document["ccproxy"]["egress"] = {"ca_file": str(authority)}
+    document["ccproxy"]["hooks"] = {"outbound": ["./mark.py"]}
+    found: dict[str, object] = document
+    return found
+
+
+def jailed_cases() -> list[Case]:
+    """The ways of using clients in a jail, with nothing in their environment but a key. The sentinel key goes to the
+    host that the client would ask anyway."""
+    modes = {"own key", "own key, WebSocket", "own key, HTTP after 426", "anthropic", "openai", "sentinel"}
+    # By itself the one reads no other variable, and the other asks somebody else.
+    more = {
+        "codex": {"CODEX_API_KEY": f"{SENTINEL}responses"},
+        "qwen": {"OPENAI_BASE_URL": "https://api.openai.com/v1"},
+    }
+    return [
+        replace(
+            case,
+            mode=f"{case.mode}, jail",
+            options=("--inspect",),
+            errors=(),
+            env={**more.get(case.command, {}), **case.env},
+        )
+        for case in cases()
+        if case.mode in modes
+    ]
 
 
 def cases() -> list[Case]:

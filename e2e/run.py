@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from checks import Verdict, cuts, full_model, interrupted, refuses, tool_turn
-from clients import Case, cases
+from checks import Verdict, cuts, full_model, interrupted, jailed_turn, refuses, tool_turn
+from clients import HOSTS, Case, cases, jailed_cases
 from fence import raise_fence
 from workplace import BIN, Trouble, Workplace, workplace
 
@@ -49,7 +49,7 @@ class Row:
 
 def checks_of(case: Case, needle: str, *, turns_only: bool) -> Iterator[tuple[str, Callable[[Workplace], Verdict]]]:
     """What is to be checked in one way of using a client, with the name of each check."""
-    yield "", partial(tool_turn, case=case, needle=needle)
+    yield "", partial(jailed_turn if "--inspect" in case.options else tool_turn, case=case, needle=needle)
     if case.full:
         yield ", full model", partial(full_model, case=case, needle=needle)
     if not case.errors or turns_only:
@@ -61,7 +61,7 @@ def checks_of(case: Case, needle: str, *, turns_only: bool) -> Iterator[tuple[st
     yield ", kill -9", partial(interrupted, case=case, number=signal.SIGKILL)
 
 
-def run_client(command: str, mine: list[Case], folder: Path, *, turns_only: bool) -> list[Row]:
+def run_client(command: str, mine: list[Case], folder: Path, *, turns_only: bool, jail: bool) -> list[Row]:
     """All checks of one client, one after the other."""
     if not (BIN / command).exists():
         return [Row(command, "-", "-", "-", NOT_INSTALLED)]
@@ -73,7 +73,7 @@ def run_client(command: str, mine: list[Case], folder: Path, *, turns_only: bool
         print(f"{command} {mode}: {result[:100]}", file=sys.stderr, flush=True)
 
     try:
-        with workplace(folder / command, needle) as place:
+        with workplace(folder / command, needle, jail=jail) as place:
             place.read_version(command)
             for case in mine:
                 for name, check in checks_of(case, needle, turns_only=turns_only):
@@ -92,11 +92,9 @@ def run_client(command: str, mine: list[Case], folder: Path, *, turns_only: bool
 
 def main() -> int:
     """Runs what the command line asks for. Returns the exit code."""
-    table: dict[str, list[Case]] = {}
-    for case in cases():
-        table.setdefault(case.command, []).append(case)
     parser = argparse.ArgumentParser(description="Real clients through ccproxy, on loopback.")
-    parser.add_argument("clients", nargs="*", metavar="CLIENT", help=f"{', '.join(table)}; default: all")
+    parser.add_argument("clients", nargs="*", metavar="CLIENT", help="only these; default: all")
+    parser.add_argument("--jail", action="store_true", help="in a jail (`run --inspect`), with a tool turn each")
     parser.add_argument("--turns", action="store_true", help="only the tool turns, no failures and interruptions")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="clients at once (default 2)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the proxies' state and clients' output here")
@@ -104,19 +102,24 @@ def main() -> int:
     options = parser.parse_args()
     if options.keep and options.keep.exists() and any(options.keep.iterdir()):
         parser.error(f"{options.keep} is not empty")
+    table: dict[str, list[Case]] = {}
+    for case in jailed_cases() if options.jail else cases():
+        table.setdefault(case.command, []).append(case)
     if unknown := set(options.clients) - set(table):
-        parser.error(f"no such client: {', '.join(sorted(unknown))}")
-    if problem := raise_fence():
+        parser.error(f"no such client: {', '.join(sorted(unknown))}; there are {', '.join(table)}")
+    if problem := raise_fence(HOSTS if options.jail else None):
         print(f"e2e: {problem}, so clients could reach the network", file=sys.stderr)
-        if not options.unfenced:
-            print("e2e: --unfenced runs them all the same", file=sys.stderr)
+        if not options.unfenced or options.jail:
+            if not options.jail:
+                print("e2e: --unfenced runs them all the same", file=sys.stderr)
             return 2
     chosen = {name: mine for name, mine in table.items() if not options.clients or name in options.clients}
     done: list[Row] = []
     with ExitStack() as stack:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="e2e-")))
-        pool = stack.enter_context(ThreadPoolExecutor(options.jobs))
-        run = partial(run_client, folder=folder.resolve(), turns_only=options.turns)
+        # In a jail all clients find the stand-in at the same addresses, so they take turns.
+        pool = stack.enter_context(ThreadPoolExecutor(1 if options.jail else options.jobs))
+        run = partial(run_client, folder=folder.resolve(), turns_only=options.turns, jail=options.jail)
         print(Row("client", "version", "mode", "requests", "result"), flush=True)
         for rows in pool.map(run, chosen, chosen.values()):
             print(*rows, sep="\n", flush=True)

@@ -10,8 +10,10 @@ import json
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,7 +24,18 @@ from ccproxy.flows.model import Flow, Message
 from ccproxy.flows.reader import Reader
 from ccproxy.providers.answers.bodies import decode
 from ccproxy.testing import FakeProvider, Received, Reply, Socket, ThreadedProvider, TokenEndpoint
-from clients import ACCOUNT, IMPATIENT, LOGINS, QUIET, Case, configuration
+from ccproxy.testing.tls import make_certificates
+from clients import (
+    ACCOUNT,
+    HOSTS,
+    IMPATIENT,
+    LOGINS,
+    MARKING_HOOK,
+    QUIET,
+    Case,
+    configuration,
+    jailed_configuration,
+)
 from google_hosts import google
 
 BIN = Path(__file__).resolve().parent / "node_modules" / ".bin"
@@ -98,10 +111,19 @@ class Workplace:
         version: what the client calls itself.
         things: what is to be ended with it.
         endpoints: the token endpoints of the proxy's own logins.
+
+    Args:
+        authority: what the proxy trusts, where clients are in a jail; otherwise None.
     """
 
     def __init__(
-        self, root: Path, provider: ThreadedProvider, tokens: ThreadedProvider, needle: str, things: ExitStack
+        self,
+        root: Path,
+        provider: ThreadedProvider,
+        tokens: ThreadedProvider,
+        needle: str,
+        things: ExitStack,
+        authority: Path | None = None,
     ) -> None:
         self.root = root
         self.things = things
@@ -131,7 +153,11 @@ class Workplace:
         config = root / "proxy" / "ccproxy.yaml"
         port = _free_port()
         self._url = f"http://127.0.0.1:{port}"
-        config.write_text(json.dumps(configuration(port, provider.url, tokens.url, root / "proxy")))  # JSON is YAML
+        document = configuration(port, provider.url, tokens.url, root / "proxy")
+        if authority is not None:
+            document = jailed_configuration(document, authority)
+            (root / "proxy" / "mark.py").write_text(MARKING_HOOK)
+        config.write_text(json.dumps(document))  # JSON is YAML
         config.chmod(0o600)
 
     # -- the proxy --
@@ -233,11 +259,24 @@ _CCPROXY = (sys.executable, "-P", "-m", "ccproxy")
 
 
 @contextmanager
-def workplace(root: Path, needle: str) -> Iterator[Workplace]:
+def workplace(root: Path, needle: str, *, jail: bool = False) -> Iterator[Workplace]:
     """A workplace under `root`, with the proxy running; all of it is ended on leaving. Raises Trouble if the proxy does
-    not start, or no longer runs at the end."""
-    with FakeProvider.in_thread() as provider, FakeProvider.in_thread() as tokens, ExitStack() as things:
-        made = Workplace(root, provider, tokens, needle, things)
+    not start, or no longer runs at the end.
+
+    Args:
+        jail: the stand-in is found under the names of providers, too, by clients in a jail.
+    """
+    with ExitStack() as things:
+        tokens = things.enter_context(FakeProvider.in_thread())
+        if jail:
+            root.mkdir(parents=True)
+            certificates = make_certificates(root, ("127.0.0.1", *HOSTS))
+            provider = things.enter_context(FakeProvider.in_thread(tls=certificates))
+            for address in HOSTS.values():
+                things.enter_context(_forwarded(address, provider.port))
+        else:
+            provider = things.enter_context(FakeProvider.in_thread())
+        made = Workplace(root, provider, tokens, needle, things, certificates.ca if jail else None)
         made.ccproxy("start", "--detach")
         try:
             yield made
@@ -246,6 +285,46 @@ def workplace(root: Path, needle: str) -> Iterator[Workplace]:
                 made.ccproxy("stop")
             finally:
                 made.end_strays()
+
+
+class _Forwarder(socketserver.ThreadingTCPServer):
+    """Connects whoever comes with a port of loopback."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, address: str, port: int) -> None:
+        super().__init__((address, 443), socketserver.BaseRequestHandler)
+        self._port = port
+
+    def finish_request(self, request: object, client_address: object) -> None:
+        assert isinstance(request, socket.socket)
+        with request, socket.create_connection(("127.0.0.1", self._port)) as there:
+            back = threading.Thread(target=_copy, args=(there, request), daemon=True)
+            back.start()
+            _copy(request, there)
+            back.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    for end, how in ((source, socket.SHUT_RD), (target, socket.SHUT_WR)):
+        with suppress(OSError):
+            end.shutdown(how)
+
+
+@contextmanager
+def _forwarded(address: str, port: int) -> Iterator[None]:
+    with _Forwarder(address, port) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def _texts(flow: Flow) -> Iterator[tuple[str, bytes]]:
