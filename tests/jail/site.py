@@ -5,13 +5,14 @@
 
 `/` says which host was asked, `POST /echo` how much came, `/big/N` gives N megabytes, `/sse` three events, the second
 one after somebody has asked for `/next`; `/v1/messages` answers as Anthropic would. Port 7 echoes lines, port 25 speaks
-first, UDP port 7 echoes, port 7000 begins an answer and never ends it. WebSockets are echoed on any port 443 path that
-begins with `/ws`.
+first, UDP port 7 echoes, port 3128 takes CONNECT to anything but port 9 (`/connects` tells who was asked for), port 7000 begins an answer and never ends it. WebSockets are echoed on any port 443 path that
+begins with `/ws`. UDP port 443 speaks HTTP/3 (`http3.py`).
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.server
 import json
@@ -20,6 +21,8 @@ import socketserver
 import ssl
 import sys
 import threading
+
+import http3
 
 MESSAGE = {
     "id": "msg_1",
@@ -32,6 +35,8 @@ MESSAGE = {
     "usage": {"input_tokens": 11, "output_tokens": 7},
 }
 NEXT = threading.Event()
+#: The authorities that CONNECT asked for, each with its credential.
+ASKED: list[tuple[str, str]] = []
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -62,6 +67,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
         elif self.path == "/sse":
             self.events()
+        elif self.path == "/connects":
+            self.give(json.dumps(ASKED).encode(), "application/json")
         elif self.path == "/next":
             NEXT.set()
             self.give(b"ok\n")
@@ -148,6 +155,32 @@ class Echo(socketserver.StreamRequestHandler):
             self.wfile.write(b"echo " + line)
 
 
+class ProxyAbove(socketserver.StreamRequestHandler):
+    """What a company may have: nothing gets out but through it."""
+
+    def handle(self) -> None:
+        target = self.rfile.readline().split()[1].decode()
+        fields = dict(line.decode().strip().lower().split(": ", 1) for line in iter(self.rfile.readline, b"\r\n"))
+        ASKED.append((target, fields.get("proxy-authorization", "")))
+        host, _, port = target.rpartition(":")
+        if port == "9":
+            self.wfile.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+            return
+        with socket.create_connection((host.strip("[]"), int(port))) as there:
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\nvia: 1.1 above\r\n\r\n")
+            back = threading.Thread(target=copy, args=(there, self.connection), daemon=True)
+            back.start()
+            copy(self.connection, there)
+            back.join()
+
+
+def copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
 class EchoServer(socketserver.ThreadingTCPServer):
     address_family = socket.AF_INET6
     allow_reuse_address = True
@@ -165,9 +198,11 @@ def main() -> None:
     context.load_cert_chain(sys.argv[1], sys.argv[2])
     servers: list[socketserver.BaseServer] = [Server(80), Server(443, context)]
     servers += [EchoServer(("::", port), Echo) for port in (7, 25, 9999)]
+    servers.append(EchoServer(("::", 3128), ProxyAbove))
     servers.append(socketserver.UDPServer(("0.0.0.0", 7), EchoDatagrams))
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=http3.server, args=sys.argv[1:], daemon=True).start()
     print("up", flush=True)
     sys.stdin.read()
 

@@ -57,7 +57,7 @@ def test_wireshark_reads_it(world: World) -> None:
     finally:
         tshark.terminate()
         tshark.communicate(timeout=TIMEOUT)
-    logs = world.people["root"].home / "conf" / "state" / "keylog"
+    logs = proxy.folder / "state" / "keylog"
     for name in ("tls.keylog", "wireguard.keylog"):
         assert stat.S_IMODE((logs / name).stat().st_mode) == 0o600
     tunnel = ("-o", f"wg.keylog_file:{logs / 'wireguard.keylog'}")

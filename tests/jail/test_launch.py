@@ -153,7 +153,7 @@ class TestTraffic:
         assert flow["ccproxy"]["run"] in done.stderr
         names = [name.lower() for name, _ in flow["request"]["headers"]]
         assert not [name for name in names if name.startswith("x-ccproxy")]
-        store = proxy.world.people[proxy.who].home / "conf" / "state"
+        store = proxy.folder / "state"
         assert not [path for path in store.iterdir() if path.is_file() and b"dummy-canary" in path.read_bytes()]
 
     @pytest.mark.parametrize("host", ["some.test", "api.anthropic.com"])
@@ -317,7 +317,7 @@ class TestIsolation:
             listener.communicate()
 
     def test_what_is_the_proxy_s_alone(self, one: Proxy) -> None:
-        conf = one.world.people[one.who].home / "conf"
+        conf = one.folder
         script = f"cat {conf}/mitmproxy-ca.pem | wc -c; test -S {conf}/state/control-*.sock && echo socket; "
         script += "ccproxy namespace status > /dev/null && echo asked; echo end"
         assert one.jail("sh", "-c", script).stdout == "0\nend\n"
@@ -454,7 +454,7 @@ class TestFailClosed:
         assert run.stdout is not None
         assert run.stdout.readline() == b"begun\n"
         interceptor = one.interceptor
-        run_file = json.loads(next((one.world.people[one.who].home / "conf" / "state").glob("run-*.json")).read_text())
+        run_file = json.loads(next((one.folder / "state").glob("run-*.json")).read_text())
         os.kill(run_file["pid"], signal.SIGKILL)
         out, err = run.communicate(timeout=TIMEOUT)
         assert out.startswith(b"first ")

@@ -35,7 +35,7 @@ CONFIG = """\
 ccproxy:
   port: {port}
   egress: {{ca_file: {ca}}}
-  interceptor: {{preload: true}}
+  interceptor: {{preload: true{interceptor}}}
   gateway: {{drain_seconds: 0}}
   jail: {{allow_host: ["9999"]}}
 {more}"""
@@ -143,11 +143,17 @@ class World:
     def spawn(self, who: str, *words: str | Path, **options: Any) -> subprocess.Popen[bytes]:
         """Starts a command; ending it is the caller's."""
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.Popen(self.command(who, *words), env=self.environment(who), **options)
+        environment = {**self.environment(who), **options.pop("env", {})}
+        return subprocess.Popen(self.command(who, *words), env=environment, **options)
 
-    def proxy(self, who: str, *, port: int, more: str = "") -> Proxy:
-        """A running proxy of somebody's, which ends with the world."""
-        proxy = Proxy(self, who, port, more)
+    def proxy(self, who: str, *, port: int, more: str = "", interceptor: str = "", folder: str = "conf") -> Proxy:
+        """A running proxy of somebody's, which ends with the world.
+
+        Args:
+            more: YAML to add below `ccproxy`; `interceptor`: members to add to that mapping.
+            folder: its configuration directory, below the home.
+        """
+        proxy = Proxy(self, who, port, more, interceptor, folder)
         self._proxies.append(proxy)
         return proxy
 
@@ -183,11 +189,17 @@ class World:
 class Proxy:
     """Somebody's proxy, running."""
 
-    def __init__(self, world: World, who: str, port: int, more: str) -> None:
+    def __init__(self, world: World, who: str, port: int, more: str, interceptor: str, folder: str) -> None:
         self.world = world
         self.who = who
-        config = world.people[who].home / "conf" / "ccproxy.yaml"
-        config.write_text(CONFIG.format(port=port, ca=world.certificates.ca, more=more))
+        person = world.people[who]
+        self.folder = person.home / folder
+        self.folder.mkdir(exist_ok=True)
+        if os.geteuid() == 0:
+            os.chown(self.folder, person.uid, person.gid)
+        members = f", {interceptor}" if interceptor else ""
+        text = CONFIG.format(port=port, ca=world.certificates.ca, interceptor=members, more=more)
+        (self.folder / "ccproxy.yaml").write_text(text)
         self.start()
 
     def start(self) -> None:
@@ -199,7 +211,11 @@ class Proxy:
 
     def ccproxy(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Runs a command of ccproxy."""
+        options["env"] = self._own(options.pop("env", {}))
         return self.world.run(self.who, self.world.python, "-P", "-m", "ccproxy", *words, **options)
+
+    def _own(self, environment: Mapping[str, str]) -> dict[str, str]:
+        return {"CCPROXY_CONFIG_DIR": str(self.folder), **environment}
 
     def jail(
         self, *words: str | Path, options: Sequence[str] = ("--quiet",), **more: Any
@@ -210,6 +226,7 @@ class Proxy:
     def start_jail(self, *words: str, options: Sequence[str] = (), **more: Any) -> subprocess.Popen[bytes]:
         """Starts a command in a jail; ending it is the caller's."""
         run = ("run", "--inspect", "--quiet", *options, "--", *words)
+        more["env"] = self._own(more.pop("env", {}))
         return self.world.spawn(self.who, self.world.python, "-P", "-m", "ccproxy", *run, **more)
 
     def flows(self, **facts: object) -> list[dict[str, Any]]:

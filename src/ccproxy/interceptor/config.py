@@ -67,7 +67,8 @@ class InterceptorConfig(Struct, forbid_unknown_fields=True, kw_only=True, frozen
     upstream_proxy: Annotated[
         str,
         Meta(
-            description="HTTP proxy for intercepted HTTP that does not go to a provider, `http://[user:pass@]host:port`. "
+            description="HTTP proxy for everything intercepted that does not go to a provider, "
+            "`http://[user:pass@]host:port`: HTTP, and all other TCP of jails by CONNECT. UDP does not go through it. "
             "Providers are reached through egress.proxy.",
             extra={"format": "proxy"},
         ),

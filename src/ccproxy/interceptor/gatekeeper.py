@@ -155,10 +155,17 @@ class Gatekeeper:
             data.server.error = "unknown client"
             return
         host, port = address[0], address[1]
+        if beyond := way.beyond.get(data.server.id):
+            assert beyond.address is not None
+            if reason := self._refuses(way, *beyond.address[:2]):
+                data.server.error = reason
+            return
         upstream = self._upstream
         if (host, port) == self._gateway or (upstream and (host, port) == (upstream.host, upstream.port)):
             return
-        if self._machine(host) and port in self._own_ports and not way.policy.on_this_machine:
+        if upstream and data.server.transport_protocol == "tcp" and not self._machine(host):
+            data.server.error = "of a client of the HTTP proxy only HTTP goes through interceptor.upstream_proxy"
+        elif self._machine(host) and port in self._own_ports and not way.policy.on_this_machine:
             data.server.error = f"port {port} is ccproxy's own"
         elif self._machine(host) and port in way.policy.host_ports:
             return
@@ -212,6 +219,8 @@ class Gatekeeper:
             process=await self._ways.owner(client),
         )
         header, authority = request.host_header, request.authority
+        if client.transport_protocol == "udp":
+            flow.server_conn = Server(address=self._gateway)  # what came as HTTP/3 goes on over TCP
         request.scheme = "http"
         request.host, request.port = self._gateway
         request.authority = authority

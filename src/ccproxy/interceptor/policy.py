@@ -117,6 +117,11 @@ class Policy:
         for address in addresses:
             self._names.setdefault(address, set()).add(name.lower().rstrip("."))
 
+    def name_of(self, address: str) -> str:
+        """The one name that has led to an address, "" if there is none or more than one."""
+        names = self._names.get(address, set())
+        return next(iter(names)) if len(names) == 1 else ""
+
     def knows(self, address: str) -> bool:
         """Whether a name has led to an address."""
         return address in self._names

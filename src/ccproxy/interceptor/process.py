@@ -99,11 +99,13 @@ class Process:
         self._closing = TaskGroupKeeper()
         self._server = proxyserver.Proxyserver()
         config = settings.config
+        upstream = parse_proxy(config.upstream_proxy)
         self._ways = Ways(
             self._master,
             self._server,
             refuse_quic=config.quic == "reject",
             refuse_udp=config.udp == "refuse",
+            upstream=upstream,
         )
         self._gatekeeper = Gatekeeper(
             self._ways,
@@ -111,7 +113,7 @@ class Process:
             settings.gateway,
             settings.secret,
             own_ports=frozenset(settings.own_ports),
-            upstream=parse_proxy(config.upstream_proxy),
+            upstream=upstream,
         )
         clock = SystemClock()
         recording = FlowsConfig(enabled=settings.max_body_bytes >= 0, max_body_bytes=max(0, settings.max_body_bytes))

@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import mitmproxy_rs
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, Server
 from mitmproxy.master import Master
 from mitmproxy.proxy import layers, mode_specs
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler, ServerManager
 
+from ccproxy.egress.proxy import EgressProxy
 from ccproxy.interceptor import processes
+from ccproxy.interceptor.above import Above
 from ccproxy.interceptor.policy import Policy, is_loopback
 from ccproxy.jail.network import HOST_ADDRESSES
 
@@ -51,6 +53,7 @@ class Way:
         pid_known: set when it is, or when it will not be told any more.
         owners: the process behind each open connection, found in the background.
         connections: the open ones, each with what its client's side is closed by.
+        beyond: for connections to the proxy above, by their ids, the server that is asked for through them.
     """
 
     run: str
@@ -60,6 +63,7 @@ class Way:
     pid_known: asyncio.Event = field(default_factory=asyncio.Event)
     owners: dict[str, asyncio.Task[str]] = field(default_factory=dict)
     connections: dict[asyncio.Task[None], Any] = field(default_factory=dict)
+    beyond: dict[str, Server] = field(default_factory=dict)
     server: Any = None
 
     def attribute(self, pid: int) -> None:
@@ -82,11 +86,21 @@ class Ways:
 
     Args:
         refuse_quic, refuse_udp: answer HTTP/3, or all UDP but DNS, with nothing at all.
+        upstream: the proxy through which TCP connections that are not HTTP are made, or None.
     """
 
-    def __init__(self, master: Master, manager: ServerManager, *, refuse_quic: bool, refuse_udp: bool) -> None:
+    def __init__(
+        self,
+        master: Master,
+        manager: ServerManager,
+        *,
+        refuse_quic: bool,
+        refuse_udp: bool,
+        upstream: EgressProxy | None = None,
+    ) -> None:
         self._master = master
         self._manager = manager
+        self._upstream = upstream
         self._refuse_quic = refuse_quic
         self._refuse_udp = refuse_udp
         self._ways: dict[str, Way] = {}
@@ -201,13 +215,21 @@ class Ways:
             # Through a relay comes what a jail says to its own loopback, and there nobody listens.
             writer.close()
             return
+        above = None
         if target is None:
             handler.layer = layers.modes.HttpProxy(context)
         else:
             mapped = target[0] in HOST_ADDRESSES and target[1] in way.policy.host_ports
             context.server.address = (LOOPBACK, target[1]) if mapped else target
-            first = client.transport_protocol == "tcp" and target[1] in _SERVER_SPEAKS_FIRST
+            tcp = client.transport_protocol == "tcp"
+            if tcp and not mapped and self._upstream is not None and target[1] != 53:
+                above = Above(context, self._upstream, way.policy.name_of)
+                way.beyond[above.tunnel_connection.id] = context.server
+            first = tcp and target[1] in _SERVER_SPEAKS_FIRST
             handler.layer = layers.TCPLayer(context) if first else layers.modes.TransparentProxy(context)
+            if above is not None:
+                above.child_layer = handler.layer
+                handler.layer = above
         if way.run and target is not None and target[1] != 53:
             find = way.owner(client.transport_protocol, client.peername[1])
             way.owners[client.id] = asyncio.create_task(find)
@@ -219,6 +241,8 @@ class Ways:
                 await handler.handle_client()
         finally:
             del way.connections[task]
+            if above is not None:
+                del way.beyond[above.tunnel_connection.id]
             if owner := way.owners.pop(client.id, None):
                 await asyncio.wait({owner})  # whoever asked for it may still do so
 
