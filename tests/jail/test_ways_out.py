@@ -91,6 +91,7 @@ class TestUpstreamProxy:
         assert behind.jail("bash", "-c", ECHO.format("host.ccproxy.internal", 9999, "x")).stdout == "echo x\n"
 
     def test_clients_of_the_http_proxy_have_no_way_around_it(self, behind: Proxy) -> None:
+        behind.jail("true")  # then the interceptor runs
         script = f"exec 3<>/dev/tcp/127.0.0.1/{DOOR} && printf 'CONNECT {ADDRESS}:7 HTTP/1.1\\r\\n\\r\\n' >&3; "
         script += "read -r line <&3; read -r line <&3; echo x >&3; head -1 <&3; "
         script += f"curl -sS -x http://127.0.0.1:{DOOR} http://some.test/http"
