@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import subprocess
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from jail.conftest import PEOPLE
+from jail.conftest import PEOPLE, REQUIRED
 from jail.world import TIMEOUT, World
 
 pytestmark = [
-    pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed"),
+    pytest.mark.skipif(
+        shutil.which("tshark") is None and not os.environ.get(REQUIRED), reason="tshark is not installed"
+    ),
     pytest.mark.skipif("root" not in PEOPLE, reason="only root captures"),
 ]
 

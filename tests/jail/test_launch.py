@@ -13,6 +13,7 @@ import select
 import shutil
 import signal
 import struct
+import subprocess
 import termios
 import time
 from pathlib import Path
@@ -20,7 +21,8 @@ from pathlib import Path
 import pytest
 
 from ccproxy.jail import launch
-from jail.world import ADDRESS, OTHER, SIX, TIMEOUT, Proxy
+from jail.conftest import REQUIRED
+from jail.world import ADDRESS, OTHER, SIX, TIMEOUT, Proxy, World
 
 URLLIB = "import urllib.request as u; print(u.urlopen('https://some.test/urllib').read().decode())"
 NODE = "fetch('https://some.test/fetch').then(r=>r.text()).then(console.log)"
@@ -29,6 +31,22 @@ JAVA = (
     "class G { public static void main(String[] a) throws Exception { System.out.print(new String("
     'new java.net.URL("https://some.test/java").openStream().readAllBytes())); } }'
 )
+FETCH = """
+const name = (globalThis.Deno ? Deno.args : process.argv.slice(2))[0];
+console.log(await (await fetch("https://some.test/" + name)).text());
+"""
+#: Built from Go's own library alone, so nothing is fetched for it.
+GO = """
+package main
+
+import ("io"; "net/http"; "os")
+
+func main() {
+	answer, err := http.Get("https://some.test/go")
+	if err != nil { panic(err) }
+	io.Copy(os.Stdout, answer.Body)
+}
+"""
 AIOHTTP = """
 import asyncio, aiohttp
 async def main():
@@ -81,6 +99,27 @@ def gone(marker: str) -> bool:
     return not alive(marker)
 
 
+def importable(*modules: str) -> bool:
+    """Whether the system's Python has all of these."""
+    done = subprocess.run(["/usr/bin/python3", "-c", f"import {', '.join(modules)}"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def go_program(world: World, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A program in Go, or a name that leads to none where there is no Go."""
+    target = world.directory / "go-get"
+    if go := shutil.which("go"):
+        folder = tmp_path_factory.mktemp("go")
+        (folder / "get.go").write_text(GO)
+        environment = {"HOME": str(folder), "PATH": os.environ["PATH"], "GOPROXY": "off", "GO111MODULE": "off"}
+        # Debian has the library built for programs that are linked by a C compiler, which saves ten seconds.
+        environment["CGO_ENABLED"] = "1" if shutil.which("gcc") else "0"
+        subprocess.run([go, "build", "-o", target, "get.go"], cwd=folder, env=environment, check=True, timeout=TIMEOUT)
+        target.chmod(0o755)
+    return str(target)
+
+
 class TestClients:
     """Each is told nothing of a proxy, and trusts it all the same."""
 
@@ -93,23 +132,37 @@ class TestClients:
         assert flow["ccproxy"]["door"] == "interceptor"
         assert re.fullmatch(r"\d+ curl", flow["ccproxy"]["process"])
 
-    def test_everybody_else(self, proxy: Proxy, tmp_path: Path) -> None:
-        home = proxy.world.people[proxy.who].home
+    def test_everybody_else(self, proxy: Proxy, go_program: str) -> None:
+        home, world = proxy.world.people[proxy.who].home, proxy.world
         (home / "G.java").write_text(JAVA)
-        python = str(proxy.world.python)
+        (home / "fetch.js").write_text(FETCH)
+        python, system = str(world.python), "/usr/bin/python3"
         wanted = {
             "wget": ["wget", "-q", "-O", "-", "https://some.test/wget"],
-            "urllib": ["/usr/bin/python3", "-c", URLLIB],
-            "requests": [python, "-c", "import requests; print(requests.get('https://some.test/requests').text)"],
+            "urllib": [system, "-c", URLLIB],
+            "httpx": [system, "-c", "import httpx; print(httpx.get('https://some.test/httpx').text)"],
+            "requests": [system, "-c", "import requests; print(requests.get('https://some.test/requests').text)"],
+            "aiohttp": [system, "-c", AIOHTTP],
+            # With the authorities that they bring along, not those that Debian has them use.
+            "certifi": [python, "-c", "import requests; print(requests.get('https://some.test/certifi').text)"],
             "httpx2": [python, "-c", "import httpx2; print(httpx2.get('https://some.test/httpx2').text)"],
-            "aiohttp": [python, "-c", AIOHTTP],
             "fetch": ["node", "-e", NODE],
             "https": ["node", "-e", NODE_HTTPS],
+            "go": [go_program],
+            "deno": ["deno", "run", "--allow-net", str(home / "fetch.js"), "deno"],
+            "bun": ["bun", "run", str(home / "fetch.js"), "bun"],
             "java": ["java", str(home / "G.java")],
             "openssl": ["sh", "-c", "printf 'GET /openssl HTTP/1.0\\r\\nhost: some.test\\r\\n\\r\\n' | openssl s_client "
                         "-quiet -verify_quiet -verify_return_error -connect some.test:443 -servername some.test"],
         }  # fmt: skip
-        present = {name: words for name, words in wanted.items() if shutil.which(words[0]) or words[0] == python}
+        path = world.environment(proxy.who)["PATH"]
+        there = {"certifi", "httpx2", *world.runtimes}
+        there |= {name for name, words in wanted.items() if shutil.which(words[0], path=path)}
+        if not shutil.which("python3", path="/usr/bin") or not importable("httpx", "requests", "aiohttp"):
+            there -= {"httpx", "requests", "aiohttp"}
+        absent = wanted.keys() - there - {"java", "deno", "bun"}
+        assert not (absent and os.environ.get(REQUIRED)), f"there is no {', '.join(absent)}"
+        present = {name: words for name, words in wanted.items() if name in there}
         script = (
             "import json, subprocess, sys\n"
             "runs = {name: subprocess.Popen(words, stdout=-1, stderr=-1, text=True) for name, words in "
@@ -120,7 +173,9 @@ class TestClients:
         answers = json.loads(done.stdout)
         failed = {name: answer for name, answer in answers.items() if f"site some.test /{name}" not in answer[0]}
         assert not failed
-        assert "urllib" in answers or not Path("/usr/bin/python3").exists()
+        flows = {flow["request"]["path"]: flow["ccproxy"] for flow in proxy.flows()}
+        assert {f"/{name}" for name in present} <= flows.keys()
+        assert all(flows[f"/{name}"]["process"] for name in present)
 
     def test_git(self, one: Proxy) -> None:
         done = one.jail("git", "ls-remote", "https://some.test/r.git")

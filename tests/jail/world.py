@@ -28,6 +28,9 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 TIMEOUT = 60.0
 ADDRESS, OTHER, SIX = "203.0.113.10", "203.0.113.11", "2001:db8::10"
+#: Where `.ci/run` has npm put what Debian does not have.
+CLIENTS = ROOT / ".cache" / "clients" / "node_modules"
+RUNTIMES = {"deno": "@deno/linux-*/deno", "bun": "@oven/bun-linux-*/bin/bun"}
 NAMES = ("some.test", "other.test", "six.test", "api.anthropic.com")
 USER_ID = 54321
 
@@ -59,6 +62,8 @@ class World:
         self.python = self.directory / "venv" / "bin" / "python"
         self._keeper: subprocess.Popen[bytes] | None = None
         self.people: dict[str, Person] = {}
+        #: Programs that CI brings along, by name.
+        self.runtimes = {name: path for name, pattern in RUNTIMES.items() for path in CLIENTS.glob(pattern)}
         self._proxies: list[Proxy] = []
 
     def __enter__(self) -> Self:
@@ -72,6 +77,8 @@ class World:
             "passwd": Path("/etc/passwd").read_text() + f"stranger:x:{USER_ID}:{USER_ID}::/nowhere:/bin/sh\n",
         }
         binds = [[sys.base_prefix, str(self._folder("python"))], [str(ROOT / "src"), str(self._folder("source"))]]
+        for name, path in self.runtimes.items():
+            binds.append([str(path.parent), str(self._folder(name))])
         binds.append([sysconfig.get_path("purelib"), str(self._folder("packages"))])
         for name, text in files.items():
             path = self.directory / name
@@ -118,7 +125,7 @@ class World:
             "HOME": str(home),
             "CCPROXY_CONFIG_DIR": str(home / "conf"),
             "CCPROXY_INSPECTOR__PORT": "null",
-            "PATH": f"{self.python.parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH": f"{self.python.parent}:{self.directory}/deno:{self.directory}/bun:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG": "C.UTF-8",
             "TERM": "dumb",
             # An interpreter with a library of its own looks for it where it was built for.
