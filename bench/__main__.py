@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import conversion, cpu, history, hooks, latency, memory, processes, report, start, store
+from bench import conversion, cpu, history, hooks, jail, latency, memory, processes, report, start, store
 from bench.processes import BenchError
 from bench.world import FULL, QUICK, SMOKE, Row, World
 
@@ -32,6 +32,7 @@ FIGURES: dict[str, Callable[[World], list[Row]]] = {
     "translate": conversion.chunks,
     "convert": conversion.requests,
     "import": conversion.imported,
+    "jail": jail.jail,
 }
 
 

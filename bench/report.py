@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.world import Row, Sample
 
-_COLUMNS = ("direct", "uvicorn+aiohttp", "mitmproxy", "ccproxy")
+_COLUMNS = ("direct", "uvicorn+aiohttp", "mitmproxy", "ccproxy", "tun", "redirect")
 _VERDICTS = {True: "ok", False: "OVER", None: ""}
 
 

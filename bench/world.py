@@ -38,6 +38,8 @@ class Size:
     turn_bytes: int = 5000
     translated: int = 5000
     converted: int = 20
+    jail_requests: int = 200
+    jail_megabytes: int = 32
 
 
 FULL = Size()
@@ -51,6 +53,7 @@ QUICK = Size(
     slow_seconds=5,
     converted=5,
     history=20_000,
+    jail_megabytes=16,
 )
 SMOKE = Size(
     rounds=1,
@@ -70,6 +73,8 @@ SMOKE = Size(
     turn_bytes=2000,
     translated=20,
     converted=1,
+    jail_requests=3,
+    jail_megabytes=1,
 )
 
 #: mitmproxy gets a fraction of the requests, so that its rounds take about as long as the others'.
