@@ -95,3 +95,4 @@ def test_no_namespaces(one: Proxy) -> None:
     done = one.world.run(one.who, *before, *command)
     assert (done.returncode, done.stdout) == (125, "")
     assert "user namespace: No space left on device (ENOSPC) (raise the limit" in done.stderr
+    assert "`ccproxy run -- echo` needs no jail" in done.stderr

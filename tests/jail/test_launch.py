@@ -200,7 +200,7 @@ class TestTraffic:
         words = ["-H", "x-api-key: sk-ant-api03-dummy-canary", "-H", "anthropic-version: 2023-06-01"]
         done = proxy.jail("curl", "-sS", url, *words, "--json", json.dumps(request), options=())
         assert json.loads(done.stdout)["content"] == [{"type": "text", "text": "hi"}]
-        assert re.search(r"run \w+: 1 request; 11 → 7 tokens; 1 of unknown price; api.anthropic.com 1\n", done.stderr)
+        assert re.search(r"run \w+: 1 request; 11 → 7 tokens; cost unknown for 1; api.anthropic.com 1\n", done.stderr)
         flow = proxy.flows()[-1]
         assert flow["ccproxy"]["operation"] == "messages"
         assert flow["ccproxy"]["reason"] == "intercepted"

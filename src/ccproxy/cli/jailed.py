@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ccproxy.cli import output, target
 from ccproxy.cli.context import CliContext
 from ccproxy.errors import CommandError, StoreError
+from ccproxy.jail import advice
 from ccproxy.jail.namespace import EXIT_SETUP
 from ccproxy.telemetry.text import printable
 
@@ -50,7 +51,7 @@ def run(
     replace_process: Callable[[Sequence[str], Mapping[str, str]], NoReturn],
 ) -> NoReturn:
     """Runs a command in a jail and ends as it ends. Raises CommandError with 125 if there could be no jail."""
-    _check_platform(words)
+    refuse_without(advice.missing(), words)
     settings = ctx.load().settings
     found = target.find(ctx)
     health = target.ask(found)
@@ -68,22 +69,27 @@ def run(
     environment = _environment(os.environ, choices)
     identity = secrets.token_hex(4)
     terminal = launch.Terminal()
-    ending = launch.run(
-        launch.Order(
-            run=identity,
-            command=tuple(words),
-            environment=environment,
-            control=socket_path(found.port),
-            engine=launch.choose_engine(choices.engine or settings.jail.engine),
-            redirect_ports=tuple(dict.fromkeys((80, 443, *settings.jail.redirect_ports))),
-            own_bundle=state_dir() / "jail" / "ca-bundle.pem",
-            fallback=certifi_bundle(),
-            main=lambda final: replace_process(words, final),
-            allow=choices.allow,
-            deny=choices.deny,
-            note=output.note,
-        )
+    order = launch.Order(
+        run=identity,
+        command=tuple(words),
+        environment=environment,
+        control=socket_path(found.port),
+        engine=launch.choose_engine(choices.engine or settings.jail.engine),
+        redirect_ports=tuple(dict.fromkeys((80, 443, *settings.jail.redirect_ports))),
+        own_bundle=state_dir() / "jail" / "ca-bundle.pem",
+        fallback=certifi_bundle(),
+        main=lambda final: replace_process(words, final),
+        allow=choices.allow,
+        deny=choices.deny,
+        note=output.note,
     )
+    try:
+        ending = launch.run(order)
+    except launch.StepError as error:
+        other = f"`ccproxy run -- {words[0]}` needs no jail"
+        raise CommandError(
+            error.message, hint="; ".join(filter(None, (error.hint, other))), exit_code=EXIT_SETUP
+        ) from None
     terminal.take_back()
     if not choices.quiet and settings.flows.enabled:
         _summarise(ctx, identity)
@@ -92,12 +98,12 @@ def run(
     launch.end_like(ending.status)
 
 
-def _check_platform(words: Sequence[str]) -> None:
-    if sys.platform != "linux":
+def refuse_without(lacks: Sequence[str], words: Sequence[str]) -> None:
+    """Raises CommandError if a jail needs what this machine lacks."""
+    if lacks:
         raise CommandError(
-            "the jail needs Linux: user, network, mount, process and IPC namespaces, and /dev/net/tun",
-            hint=f"`ccproxy run -- {words[0]}` points the command at the proxy without a jail; "
-            "interceptor.http_proxy_port gives other clients an HTTP proxy that looks into TLS",
+            f"no jail can be made here, {words[0]} was not started; missing: {', '.join(lacks)}",
+            hint=advice.alternative(words[0]),
             exit_code=EXIT_SETUP,
         )
 
@@ -150,7 +156,7 @@ def _summarise(ctx: CliContext, identity: str) -> None:
     if totals.input or totals.output:
         parts.append(f"{short(totals.input)} → {short(totals.output)} tokens")
     if totals.cost or totals.unpriced:
-        unknown = f"{totals.unpriced} of unknown price" if totals.unpriced else ""
+        unknown = f"cost unknown for {totals.unpriced}" if totals.unpriced else ""
         parts.append(", ".join(part for part in (dollars(totals.cost) if totals.cost else "", unknown) if part))
     if hosts:
         parts.append(hosts + (f" and {more} more" if more > 0 else ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,28 @@ _SYSCTLS = Path("/proc/sys")
 _APPARMOR = "kernel/apparmor_restrict_unprivileged_userns"
 _CLONE = "kernel/unprivileged_userns_clone"
 _MAXIMUM = "user/max_user_namespaces"
+#: The kinds of namespace that a jail is made of: what /proc calls them, and people.
+_NAMESPACES = {"user": "user", "net": "network", "mnt": "mount", "ipc": "IPC", "pid": "process"}
+
+
+def missing(platform: str = sys.platform, namespaces: Path = Path("/proc/self/ns")) -> list[str]:
+    """What a jail needs and this kernel does not have at all; whether it may be used is for the doctor to try.
+
+    Args:
+        platform: as `sys.platform` has it.
+        namespaces: where the kernel shows which kinds of namespace it has.
+    """
+    linux = platform == "linux"
+    lacks = [f"{name} namespaces" for kind, name in _NAMESPACES.items() if not (linux and (namespaces / kind).exists())]
+    return lacks if linux else ["Linux", *lacks]
+
+
+def alternative(command: str) -> str:
+    """What else there is for whoever can have no jail."""
+    return (
+        f"`ccproxy run -- {command}` points the command at the proxy without a jail; with interceptor.http_proxy_port "
+        "there is an HTTP proxy that looks into TLS, for programs that can be told to use one"
+    )
 
 
 def describe(step: str, number: int, text: str) -> str:
@@ -59,9 +82,27 @@ def _why_no_namespaces(sysctls: Path) -> str:
 
 def _apparmor() -> str:
     return (
-        "AppArmor restricts user namespaces: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or load the "
-        f"profile that docs/how-to/jail.md has, for {os.path.realpath(sys.executable)}"
+        "AppArmor restricts user namespaces: `ccproxy namespace apparmor-profile` prints a profile that allows them to "
+        "the interpreter of ccproxy, and how to load it; or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
     )
+
+
+def apparmor_profile(executable: str = sys.executable) -> str:
+    """A profile for Ubuntu from 23.10, where programs without one may make a user namespace but nothing in it.
+
+    Args:
+        executable: the interpreter; links are followed, since AppArmor goes by the real path.
+    """
+    path = re.sub(r'([\[\]{}*?^"\\])', r"\\\1", os.path.realpath(executable))
+    return f"""\
+abi <abi/4.0>,
+include <tunables/global>
+
+profile ccproxy "{path}" flags=(unconfined) {{
+  userns,
+  include if exists <local/ccproxy>
+}}
+"""
 
 
 def _reads(path: Path, value: str) -> bool:

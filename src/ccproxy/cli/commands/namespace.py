@@ -7,8 +7,8 @@ its control socket.
 from __future__ import annotations
 
 import os
-import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import click
 from ccproxy.cli import output, target
 from ccproxy.cli.context import CliContext
 from ccproxy.errors import CommandError
+from ccproxy.jail import advice
 
 if TYPE_CHECKING:
     from ccproxy.jail.protocol import Status
@@ -83,13 +84,8 @@ def doctor(ctx: CliContext, as_json: bool, engine: str | None) -> int:
     \b
     Exit codes: 0 a jail can be made here; 1 it cannot.
     """
-    if sys.platform != "linux":
-        fix = "on another system use `ccproxy run`, or interceptor.http_proxy_port"
-        if as_json:
-            check = {"name": "linux", "ok": False, "detail": f"this is {sys.platform}", "fix": fix}
-            output.print_json({"ok": False, "engine": None, "checks": [check]})
-            return 1
-        raise CommandError("the jail needs Linux", hint=fix)
+    if lacks := advice.missing():
+        return say_missing(lacks, as_json=as_json)
     from ccproxy.cli.jailed import certifi_bundle
     from ccproxy.jail.doctor import Patient, examine
     from ccproxy.jail.protocol import socket_path
@@ -115,6 +111,19 @@ def doctor(ctx: CliContext, as_json: bool, engine: str | None) -> int:
         if check.fix and not check.ok:
             output.say(f"      {'':<16} {check.fix}")
     return 0 if report.ok else 1
+
+
+@command.command("apparmor-profile")
+def apparmor_profile() -> None:
+    """Print an AppArmor profile with which a jail can be made on Ubuntu 23.10 and later.
+
+    It allows user namespaces to the interpreter that runs ccproxy, and so to whatever else that interpreter runs.
+
+    \b
+    ccproxy namespace apparmor-profile | sudo tee /etc/apparmor.d/ccproxy
+    sudo apparmor_parser -r /etc/apparmor.d/ccproxy
+    """
+    output.say(advice.apparmor_profile().rstrip())
 
 
 @command.command("wireguard-config")
@@ -151,6 +160,18 @@ def _state(ctx: CliContext) -> tuple[Status | None, str]:
         return None, f"{path}: {error.strerror or error}"
 
 
+def say_missing(lacks: Sequence[str], *, as_json: bool) -> int:
+    """The doctor's report where there is no point in trying. Returns its exit code."""
+    detail, fix = f"missing: {', '.join(lacks)}", advice.alternative("COMMAND")
+    if as_json:
+        check = {"name": "kernel", "ok": False, "skipped": False, "optional": False, "errno": 0}
+        output.print_json({"ok": False, "engine": None, "checks": [{**check, "detail": detail, "fix": fix}]})
+    else:
+        output.say(f"FAIL  {'kernel':<16} {detail}")
+        output.say(f"      {'':<16} {fix}")
+    return 1
+
+
 def _check_platform() -> None:
-    if sys.platform != "linux":
-        raise CommandError("the jail needs Linux", hint="on another system use `ccproxy run`")
+    if lacks := advice.missing():
+        raise CommandError(f"no jail can be made here: missing: {', '.join(lacks)}", hint=advice.alternative("COMMAND"))
