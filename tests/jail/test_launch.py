@@ -10,6 +10,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import struct
@@ -35,6 +36,11 @@ FETCH = """
 const name = (globalThis.Deno ? Deno.args : process.argv.slice(2))[0];
 console.log(await (await fetch("https://some.test/" + name)).text());
 """
+#: Tells when it begins and when it is continued, and ends with what it reads. No word of it is a match for what it says.
+JOB = (
+    "import os, signal, sys; signal.signal(signal.SIGCONT, lambda *_: os.write(1, b'back%d' % 1)); "
+    "os.write(1, b'begin%d' % 1); print('got', input()); sys.exit(5)"
+)
 #: Built from Go's own library alone, so nothing is fetched for it.
 GO = """
 package main
@@ -91,12 +97,28 @@ def environment_of(pid: int) -> bytes:
         return b""
 
 
-def gone(marker: str) -> bool:
-    """Whether no process with the marker is left, within the time that the kernel takes."""
+def residue(proxy: Proxy) -> dict[str, object]:
+    """What a run could leave behind on the machine and in the proxy."""
+    # Others on this machine may have jails of their own.
+    ours = [pid for pid in alive("ccproxy") if str(proxy.world.directory).encode() in environment_of(pid)]
+    return {
+        "mounts": Path("/proc/self/mountinfo").read_text(),
+        "helpers": [pid for pid in ours if pid in alive("ccproxy.jail.helper")],
+        "processes": sorted(ours),
+        "namespaces": {str(path.readlink()) for pid in ours for path in Path("/proc", str(pid), "ns").iterdir()},
+        "descriptors": len(list(Path("/proc", str(proxy.interceptor), "fd").iterdir())),
+        "files": sorted(path.name for path in (proxy.folder / "state").rglob("*") if "flows" not in path.name),
+    }
+
+
+def gone(marker: str, where: str = "") -> bool:
+    """Whether no process with the marker (and `where` in its environment) is left, within the time the kernel takes."""
     end = time.monotonic() + TIMEOUT
-    while alive(marker) and time.monotonic() < end:
+    while found := [pid for pid in alive(marker) if where.encode() in environment_of(pid)]:
+        if time.monotonic() > end:
+            break
         select.select([], [], [], 0.02)
-    return not alive(marker)
+    return not found
 
 
 def importable(*modules: str) -> bool:
@@ -348,6 +370,17 @@ class TestIsolation:
             ip route replace default dev lo && echo ESCAPE route
             mount -t tmpfs none /mnt && echo ESCAPE mount
             unshare -r true && echo ESCAPE nothing
+            unshare -r ip link set wg0 down && echo ESCAPE link in a namespace of its own
+            unshare -rm umount /etc/resolv.conf && echo ESCAPE uncovered
+            unshare -rm umount {proxy.folder}/state/control-*.sock && echo ESCAPE control socket
+            ip tuntap add d1 mode tun && echo ESCAPE tun
+            {proxy.world.python} -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)' && echo ESCAPE raw
+            {proxy.world.python} -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)' && echo ESCAPE icmp
+            for host in '[::ffff:127.0.0.1]' 0.0.0.0 127.0.0.2 169.254.1.1 '[fe80::1%25lo]' localhost; do
+                curl -sSg -m 5 http://$host:9999/ | grep echo && echo ESCAPE $host
+            done
+            curl -sS -m 5 http://{OTHER}/ -H 'host: 127.0.0.1:9999' | grep echo && echo ESCAPE by name
+            curl -sS -m 5 --connect-to ::{OTHER}:80 http://localhost:9999/ | grep echo && echo ESCAPE by another name
             kill -0 {keeper} && echo ESCAPE process
             echo done"""
         done = proxy.jail("bash", "-c", script, options=("-q", "--engine", engine))
@@ -379,15 +412,21 @@ class TestIsolation:
         assert b"PRIVATE KEY" in (conf / "mitmproxy-ca.pem").read_bytes()
 
     def test_nothing_is_left_behind(self, one: Proxy) -> None:
-        before = Path("/proc/self/mountinfo").read_text()
         temporary = one.world.people[one.who].home / "tmp"
         one.world.run(one.who, "mkdir", temporary)
-        one.jail("true", env={"TMPDIR": str(temporary)})
+        environment = {"TMPDIR": str(temporary)}
+        one.jail("true", env=environment)
+        before = residue(one)
+        assert before["helpers"] == []
+        runs = [one.start_jail("curl", "-sS", "https://some.test/", env=environment) for _ in range(5)]
+        assert {run.communicate(timeout=TIMEOUT)[0] for run in runs} == {b"site some.test /\n"}
+        one.jail("no-such-command", env=environment)
+        # The interceptor closes a run's way when its launcher has gone.
+        end = time.monotonic() + TIMEOUT
+        while residue(one) != before and time.monotonic() < end:
+            select.select([], [], [], 0.05)
+        assert residue(one) == before
         assert list(temporary.iterdir()) == []
-        assert Path("/proc/self/mountinfo").read_text() == before
-        # Others on this machine may have jails of their own.
-        ours = str(one.world.directory).encode()
-        assert [pid for pid in alive("ccproxy.jail.helper") if ours in environment_of(pid)] == []
 
     def test_files_of_the_machine_are_untouched(self, one: Proxy) -> None:
         bundle = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -429,6 +468,7 @@ class TestProcess:
         run.kill()
         run.communicate()
         assert gone(f"sleep\0{marker}")
+        assert gone("ccproxy.jail.helper", str(proxy.world.directory))
         end = time.monotonic() + TIMEOUT
         while jails(proxy) and time.monotonic() < end:
             select.select([], [], [], 0.02)
@@ -484,7 +524,7 @@ class TestFailClosed:
         begun = time.monotonic()
         os.kill(proxy.interceptor, signal.SIGKILL)
         out, err = run.communicate(timeout=TIMEOUT)
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 10
         words = out.decode().split()
         assert words[0::2] == ["first", "second", "third"]
         assert "0" not in words[1::2]
@@ -526,14 +566,19 @@ class TestFailClosed:
 class Terminal:
     """A person at a terminal, in front of a jail with a shell."""
 
-    def __init__(self, proxy: Proxy, *words: str) -> None:
-        run = ("-P", "-m", "ccproxy", "run", "--inspect", "-q", "--", *words)
-        command = proxy.world.command(proxy.who, proxy.world.python, *run)
-        environment = {**proxy.world.environment(proxy.who), "PS1": "J> "}
+    def __init__(self, proxy: Proxy, *words: str, shell: bool = False) -> None:
+        """`shell`: it is typed into a shell that runs there."""
+        run = [str(proxy.world.python), "-P", "-m", "ccproxy", "run", "--inspect", "-q", "--", *words]
+        first = ["bash", "--norc", "--noprofile", "-i"] if shell else run
+        command = proxy.world.command(proxy.who, *first)
+        environment = {**proxy.world.environment(proxy.who), "PS1": "J> ", "CCPROXY_CONFIG_DIR": str(proxy.folder)}
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execve(command[0], command, environment)
         self.seen = ""
+        if shell:
+            self.until("J> ")
+            self.type(f"{shlex.join(run)}\r")
 
     def until(self, pattern: str) -> str:
         """Reads until the pattern comes; returns what it matched."""
@@ -586,6 +631,45 @@ class TestTerminal:
         person.until("K2")
         person.type("exit 7\r")
         assert person.end() == 7
+
+    def test_jobs_come_back_to_the_foreground(self, proxy: Proxy) -> None:
+        person = Terminal(proxy, "bash", "--norc", "--noprofile", "-i")
+        person.until("J> ")
+        person.type(f"{shlex.join([str(proxy.world.python), '-c', JOB])}\r")
+        person.until("begin1")
+        person.type("\x1a")
+        person.until("Stopped")
+        person.type("fg\r")
+        person.until("back1")
+        person.type("hello\r")
+        person.until("got hello")
+        person.type("echo rc=$?.\r")
+        person.until(r"rc=5\.")
+        person.type("exit\r")
+        assert person.end() == 0
+
+    def test_the_whole_jail_is_a_job_of_the_shell_outside(self, one: Proxy) -> None:
+        person = Terminal(one, str(one.world.python), "-c", JOB, shell=True)
+        person.until("begin1")
+        person.type("\x1a")
+        person.until("Stopped")
+        person.type("fg\r")
+        person.until("back1")
+        person.type("hello\r")
+        person.until("got hello")
+        person.type("echo rc=$?.\r")
+        person.until(r"rc=5\.")
+        person.type("exit\r")
+        assert person.end() == 0
+
+    def test_a_change_of_size_is_told(self, one: Proxy) -> None:
+        script = "trap 'echo W; stty size; exit 4' WINCH; echo up; while :; do sleep 0.05; done"
+        person = Terminal(one, "sh", "-c", script)
+        person.until("up")
+        person.size(31, 97)
+        person.until("W")
+        person.until("31 97")
+        assert person.end() == 4
 
     def test_ctrl_c_is_the_command_s(self, one: Proxy) -> None:
         person = Terminal(one, "sh", "-c", "trap 'echo caught; exit 3' INT; echo up; while :; do sleep 0.05; done")
