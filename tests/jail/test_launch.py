@@ -376,6 +376,7 @@ class TestIsolation:
             ip tuntap add d1 mode tun && echo ESCAPE tun
             {proxy.world.python} -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)' && echo ESCAPE raw
             {proxy.world.python} -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)' && echo ESCAPE icmp
+            {proxy.world.python} -c 'import socket; socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)' && echo ESCAPE vsock
             for host in '[::ffff:127.0.0.1]' 0.0.0.0 127.0.0.2 169.254.1.1 '[fe80::1%25lo]' localhost; do
                 curl -sSg -m 5 http://$host:9999/ | grep echo && echo ESCAPE $host
             done

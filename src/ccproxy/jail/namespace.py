@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
 from ccproxy.errors import CCProxyError, CommandError
-from ccproxy.jail import mounts, network, syscalls
+from ccproxy.jail import mounts, network, seccomp, syscalls
 
 EXIT_SETUP = 125
 _MAX_MESSAGE = 65536
@@ -206,6 +206,7 @@ def _command(line: Line, step: _Step, main: Main, own: _Handlers) -> NoReturn:
     try:
         step.name = "privileges"
         syscalls.give_up_privileges()
+        seccomp.forbid_vsock()
         for number, handler in own.items():
             signal.signal(number, signal.SIG_IGN if handler is signal.SIG_IGN else signal.SIG_DFL)
         line.socket.close()
