@@ -461,6 +461,28 @@ class TestProcess:
         out, _ = run.communicate(timeout=TIMEOUT)
         assert (out, run.returncode) == (b"got\n", 9)
 
+    def test_signals_wait_until_there_is_somebody_to_get_them(self) -> None:
+        sent: list[tuple[int, int]] = []
+        signals = launch.HandedOn(lambda pid, number: sent.append((pid, number)))
+        signals.handler(signal.SIGTERM, None)
+        assert sent == []
+        signals.to(7)
+        signals.handler(signal.SIGHUP, None)
+        assert sent == [(7, signal.SIGTERM), (7, signal.SIGHUP)]
+
+    def test_a_signal_for_the_whole_group_ends_only_what_does_not_want_it(self, one: Proxy) -> None:
+        script = "trap 'echo got; exit 9' TERM; echo up; while :; do sleep 0.05; done"
+        run = one.start_jail("sh", "-c", script, start_new_session=True)
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"up\n"
+        os.killpg(run.pid, signal.SIGTERM)
+        out, _ = run.communicate(timeout=TIMEOUT)
+        assert (out.splitlines()[0], run.returncode) == (b"got", 9)
+
+    def test_process_1_hands_on_what_comes_at_once(self, one: Proxy) -> None:
+        done = one.jail("sh", "-c", "trap 'exit 9' TERM; kill -TERM 1; while :; do sleep 0.05; done")
+        assert done.returncode == 9
+
     def test_nothing_survives_a_killed_launcher(self, proxy: Proxy) -> None:
         marker = f"7{os.getpid():06d}1"
         run = proxy.start_jail("sh", "-c", f"setsid sleep {marker} & sleep {marker} & echo up; wait")

@@ -216,6 +216,32 @@ class Helper:
             self.process.wait()
 
 
+class HandedOn:
+    """Signals that the command is to get, by way of process 1 of its jail. Those that come before that is known wait."""
+
+    def __init__(self, kill: Callable[[int, int], None] = os.kill) -> None:
+        self._kill = kill
+        self._pid = 0
+        self._waiting: list[int] = []
+
+    def to(self, pid: int) -> None:
+        """From now on they go to this process."""
+        self._pid = pid
+        for number in self._waiting:
+            self._send(number)
+
+    def handler(self, number: int, _frame: object) -> None:
+        """For `signal.signal`."""
+        if self._pid:
+            self._send(number)
+        else:
+            self._waiting.append(number)
+
+    def _send(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            self._kill(self._pid, number)
+
+
 class Jail:
     """A jail from the outside.
 
@@ -238,6 +264,7 @@ class Jail:
         theirs.close()
         self.line = Line(ours)
         self.first = 0
+        self.signals = HandedOn()
 
     def network(self) -> list[int]:
         """Goes with the jail until it has a network; returns the descriptors it hands out. Raises StepError."""
@@ -256,12 +283,7 @@ class Jail:
         """Has the command run. Raises StepError if process 1 cannot be made."""
         self.line.tell({"say": "go"})
         self.first = self._expect("started")[0]["pid"]
-
-    def hand_on(self, number: int, _frame: object) -> None:
-        """A signal handler: the command gets the signal."""
-        if self.first:
-            with suppress(ProcessLookupError):
-                os.kill(self.first, number)
+        self.signals.to(self.first)
 
     def listen(self) -> bool:
         """Takes a message from the jail. False when process 1 has gone."""
@@ -407,7 +429,7 @@ class _signals:  # noqa: N801 - used like the functions of contextlib
 
     def __enter__(self) -> None:
         for number in _HANDED_ON:
-            self._before[number] = signal.signal(number, self._jail.hand_on)
+            self._before[number] = signal.signal(number, self._jail.signals.handler)
         for number in _LEFT_TO_THE_COMMAND:
             self._before[number] = signal.signal(number, signal.SIG_IGN)
 

@@ -156,11 +156,14 @@ def _listeners(ports: tuple[int, ...], *, ipv6: bool) -> list[int]:
 def _init(line: Line, step: _Step, main: Main, own: _Handlers) -> int:
     """The first process, once the jail is made: waits for process 1."""
     step.name = "process namespace"
+    # The launcher has them from whoever sent them, and hands them on. Sent to the whole process group they must not end
+    # this process, nor be lost on process 1 before it can do something about them.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
     alive, ours = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(ours)
-        _first_process(line, step, main, own, alive)
+        _first_process(line, step, main, _Signals(own, mask), alive)
     os.close(alive)
     line.tell({"at": "started", "pid": child})
     # Nobody else may hold an end: the launcher has to notice when process 1 is gone.
@@ -169,7 +172,15 @@ def _init(line: Line, step: _Step, main: Main, own: _Handlers) -> int:
     return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
-def _first_process(line: Line, step: _Step, main: Main, own: _Handlers, alive: int) -> NoReturn:
+@dataclass(frozen=True, slots=True)
+class _Signals:
+    """What the command is to find: the handlers of those of the terminal, and which signals are blocked."""
+
+    handlers: _Handlers
+    mask: set[Any]
+
+
+def _first_process(line: Line, step: _Step, main: Main, found: _Signals, alive: int) -> NoReturn:
     """Process 1: makes the command's process, then reaps until that one ends. `alive` is a pipe that the parent holds."""
     try:
         # Seen from here the parent has the number 0, alive or not.
@@ -185,13 +196,14 @@ def _first_process(line: Line, step: _Step, main: Main, own: _Handlers, alive: i
         _report(line, step, error)
         os._exit(EXIT_SETUP)
     if child == 0:
-        _command(line, step, main, own)
+        _command(line, step, main, found)
 
     def hand_on(number: int, _frame: object) -> None:
         os.kill(child, number)
 
     for number in _FORWARDED:
         signal.signal(number, hand_on)
+    signal.pthread_sigmask(signal.SIG_SETMASK, found.mask)
     while True:
         ended, status = os.waitpid(-1, 0)
         if ended == child:
@@ -201,14 +213,15 @@ def _first_process(line: Line, step: _Step, main: Main, own: _Handlers, alive: i
     os._exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
 
 
-def _command(line: Line, step: _Step, main: Main, own: _Handlers) -> NoReturn:
+def _command(line: Line, step: _Step, main: Main, found: _Signals) -> NoReturn:
     """The third process: what the command is to see of signals and privileges, and then the command."""
     try:
         step.name = "privileges"
         syscalls.give_up_privileges()
         seccomp.forbid_vsock()
-        for number, handler in own.items():
+        for number, handler in found.handlers.items():
             signal.signal(number, signal.SIG_IGN if handler is signal.SIG_IGN else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, found.mask)
         line.socket.close()
         code = main()
     except CommandError as error:
