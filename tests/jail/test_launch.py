@@ -621,8 +621,8 @@ class Terminal:
 
     def end(self) -> int:
         with contextlib.suppress(OSError):
-            while os.read(self.fd, 4096):
-                pass
+            while data := os.read(self.fd, 4096):
+                self.seen += data.decode(errors="replace")
         os.close(self.fd)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
@@ -653,7 +653,7 @@ class TestTerminal:
         person.type("bg; kill %1; wait; echo K$((2))\r")
         person.until("K2")
         person.type("exit 7\r")
-        assert person.end() == 7
+        assert person.end() == 7, person.seen
 
     def test_jobs_come_back_to_the_foreground(self, proxy: Proxy) -> None:
         person = Terminal(proxy, "bash", "--norc", "--noprofile", "-i")

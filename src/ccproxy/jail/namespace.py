@@ -199,7 +199,8 @@ def _first_process(line: Line, step: _Step, main: Main, found: _Signals, alive: 
         _command(line, step, main, found)
 
     def hand_on(number: int, _frame: object) -> None:
-        os.kill(child, number)
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(child, number)
 
     for number in _FORWARDED:
         signal.signal(number, hand_on)
