@@ -253,6 +253,14 @@ def test_show_of_what_is_not_there(sandbox: Sandbox, store: Path, name: str) -> 
     assert "flows list" in done.stderr
 
 
+def test_show_of_a_set_is_its_newest(sandbox: Sandbox, store: Path) -> None:
+    chosen = 'map(select(.request.path | startswith("/v1/messages")))'
+    newest = json.loads(sandbox.ccproxy("flows", "list", "--jq", chosen, "--json").stdout)[-1]["id"]
+    assert json.loads(sandbox.ccproxy("flows", "show", "--jq", chosen, "--json").stdout)["id"] == newest
+    done = sandbox.ccproxy("flows", "show", "--jq", "map(select(false))")
+    assert (done.returncode, done.stderr) == (1, "ccproxy: the filters leave no flow\n")
+
+
 def test_compare_tells_changes_and_causes(sandbox: Sandbox, store: Path) -> None:
     text = sandbox.ccproxy("flows", "compare", "last").stdout
     assert text.startswith(f"Flow {0x20:012x}: client and forwarded request\n")
@@ -304,6 +312,10 @@ def test_clear_a_part(sandbox: Sandbox, store: Path) -> None:
     done = sandbox.ccproxy("flows", "clear", "--jq", 'map(select(.request.path | startswith("/v1/messages")))')
     assert done.stdout == "Cleared 2 flow(s).\n"
     assert sandbox.ccproxy("flows", "list").stdout.startswith(f"{0x11:012x}\t")
+
+
+def test_clear_as_json(sandbox: Sandbox, store: Path) -> None:
+    assert json.loads(sandbox.ccproxy("flows", "clear", "--all", "--json").stdout) == {"cleared": 3}
 
 
 def test_clear_follows_the_default_filters_but_all_is_all(sandbox: Sandbox, store: Path) -> None:

@@ -121,3 +121,12 @@ def test_with_the_proxy_down_nothing_is_sent(sandbox: Sandbox, free_port: int) -
     unknown = sandbox.ccproxy("flows", "replay", "last", "--provider", "nobody")
     assert "provider 'nobody' is not configured" in unknown.stderr
     assert "there are: anthropic, chat" in unknown.stderr
+
+
+def test_which_one_has_to_be_said_and_a_set_means_its_newest(sandbox: Sandbox, free_port: int) -> None:
+    sandbox.write_config(CONFIG.format(url="http://127.0.0.1:1", keys="{}") + f"  port: {free_port}\n")
+    record(sandbox.state / "flows.db", [answered(1, BODY, {})])
+    done = sandbox.ccproxy("flows", "replay")
+    assert (done.returncode, "its ID, or --jq" in done.stderr) == (2, True)
+    done = sandbox.ccproxy("flows", "replay", "--jq", ".")
+    assert (done.returncode, "the proxy is down, nothing was sent" in done.stderr) == (1, True)

@@ -11,9 +11,10 @@ from ccproxy.errors import CommandError
 
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Clear every flow, whatever the default filters say.")
+@flowset.json_option
 @flowset.jq_option
 @click.pass_obj
-def command(obj: CliContext, everything: bool, filters: tuple[str, ...]) -> None:
+def command(obj: CliContext, everything: bool, as_json: bool, filters: tuple[str, ...]) -> None:
     """Delete flows and give their disk space back. Works while the proxy runs.
 
     Deletes the set that `flows.default_jq_filters` and --jq leave, or everything with --all.
@@ -32,4 +33,8 @@ def command(obj: CliContext, everything: bool, filters: tuple[str, ...]) -> None
             )
         with open_reader(path) as reader:
             ids = [flowset.flow_id(item) for item in flowset.select(reader, filters, 0)]
-    click.echo(f"Cleared {clear(path, ids)} flow(s).")
+    cleared = clear(path, ids)
+    if as_json:
+        flowset.print_json({"cleared": cleared})
+    else:
+        click.echo(f"Cleared {cleared} flow(s).")

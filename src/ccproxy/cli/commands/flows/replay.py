@@ -25,31 +25,43 @@ _PATIENCE, _LOOK_EVERY = 5.0, 0.05
 
 
 @click.command()
-@click.argument("flow_id", metavar="ID")
+@click.argument("flow_id", metavar="[ID]", required=False)
 @click.option(
     "--provider", metavar="NAME", help="The provider to ask; its own credential is used. Default: the flow's."
 )
 @click.option("--model", metavar="NAME", help="The model to ask for. Default: the one that the client asked for.")
 @click.option("--port", type=int, help="The port of the proxy, if several run.")
 @flowset.json_option
+@flowset.jq_option
 @click.pass_obj
 def command(
-    obj: CliContext, flow_id: str, provider: str | None, model: str | None, port: int | None, as_json: bool
+    obj: CliContext,
+    flow_id: str | None,
+    provider: str | None,
+    model: str | None,
+    port: int | None,
+    as_json: bool,
+    filters: tuple[str, ...],
 ) -> None:
     """Send a recorded request again, and show both answers.
 
     What the client sent goes to the running proxy once more, with the credential of the provider in place of the client's;
     rules, hooks and conversion do their work anew. It is a real request, and costs what it costs. The new flow has the
     header x-ccproxy-replay, with the id of the one it repeats.
+
+    ID may be the beginning of an id, or "last"; with --jq it is the newest of the set that the filters leave.
     """
     from ccproxy.flows import replay
     from ccproxy.flows.open import open_reader
 
-    _, path = flowset.store(obj)
+    if flow_id is None and not filters:
+        raise click.UsageError("say which flow: its ID, or --jq")
+    config, path = flowset.store(obj)
     with open_reader(path) as reader:
-        recorded = reader.get(flowset.resolve(reader, flow_id, path))
+        [chosen] = flowset.chosen(reader, config, path, named=flow_id, filters=filters, number=1)
+        recorded = reader.get(chosen)
     if recorded is None:
-        raise CommandError(f"flow {flow_id} is gone", hint="retention or `flows clear` has just removed it")
+        raise CommandError(f"flow {chosen} is gone", hint="retention or `flows clear` has just removed it")
     settings = obj.load().settings
     name = provider or _provider_of(recorded, settings.providers)
     if name not in settings.providers:

@@ -10,22 +10,24 @@ from ccproxy.errors import CommandError
 
 
 @click.command()
-@click.argument("flow_id", metavar="ID")
+@click.argument("flow_id", metavar="[ID]", required=False)
 @flowset.json_option
+@flowset.jq_option
 @click.pass_obj
-def command(obj: CliContext, flow_id: str, as_json: bool) -> None:
+def command(obj: CliContext, flow_id: str | None, as_json: bool, filters: tuple[str, ...]) -> None:
     """Show one flow whole: what was sent, where it went and why, and what came back.
 
-    ID may be the beginning of an id if no other flow has it, or "last". With --json bodies are in `content`, decoded,
-    as base64 if they are binary.
+    ID may be the beginning of an id if no other flow has it, or "last"; without it, the newest of the set that the filters
+    leave. With --json bodies are in `content`, decoded, as base64 if they are binary.
     """
     from ccproxy.flows.open import open_reader
 
-    _, path = flowset.store(obj)
+    config, path = flowset.store(obj)
     with open_reader(path) as reader:
-        flow = reader.get(flowset.resolve(reader, flow_id, path))
+        [found] = flowset.chosen(reader, config, path, named=flow_id, filters=filters, number=1)
+        flow = reader.get(found)
     if flow is None:
-        raise CommandError(f"flow {flow_id} is gone", hint="retention or `flows clear` has just removed it")
+        raise CommandError(f"flow {found} is gone", hint="retention or `flows clear` has just removed it")
     if as_json:
         from ccproxy.flows.views import flow_json_with_bodies
 
