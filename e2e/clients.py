@@ -265,6 +265,7 @@ def _codex() -> list[Case]:
         Case("codex", "own provider", _CODEX_OLDER, {"OPENAI_API_KEY": OWN}, errors=(429, 500)),
         Case("codex", "saved key", _CODEX, files={".codex/auth.json": {"OPENAI_API_KEY": OWN}}),
         Case("codex", "saved login", _CODEX, files={".codex/auth.json": store}, credential=_jwt(claims)),
+        Case("codex", "saved login, WebSocket", _CODEX, files={".codex/auth.json": store}, credential=_jwt(claims), websocket=True),
         Case("codex", "sentinel", _CODEX, {"OPENAI_API_KEY": f"{SENTINEL}responses"}, credential=THEIRS),
         Case("codex", "no key", _CODEX, credential=THEIRS, note="OPENAI_API_KEY selects provider"),
         *_chatgpt({".codex/auth.json": store}),
