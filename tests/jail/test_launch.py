@@ -38,8 +38,8 @@ console.log(await (await fetch("https://some.test/" + name)).text());
 """
 #: Tells when it begins and when it is continued, and ends with what it reads. No word of it is a match for what it says.
 JOB = (
-    "import os, signal, sys; signal.signal(signal.SIGCONT, lambda *_: os.write(1, b'back%d' % 1)); "
-    "os.write(1, b'begin%d' % 1); print('got', input()); sys.exit(5)"
+    "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT}); os.write(1, b'begin%d' % 1); "
+    "signal.sigwait({signal.SIGCONT}); os.write(1, b'back%d' % 1); print('got', input()); sys.exit(5)"
 )
 #: Built from Go's own library alone, so nothing is fetched for it.
 GO = """

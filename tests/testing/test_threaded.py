@@ -1,6 +1,9 @@
 """FakeProvider from tests without an event loop."""
 
+import gc
 import http.client
+import socket
+import warnings
 
 import pytest
 
@@ -80,3 +83,14 @@ def test_a_provider_that_cannot_start_says_why() -> None:
         port = first.port
         with pytest.raises(OSError), in_thread(lambda: FakeProvider(port=port)):
             pass
+
+
+def test_a_connection_of_the_last_moment_is_ended_too() -> None:
+    """One that is accepted while the provider ends, which its loop would otherwise leave open behind it."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        for _ in range(50):
+            with FakeProvider.in_thread() as provider:
+                socket.create_connection(("127.0.0.1", provider.port)).close()
+        gc.collect()
+    assert [str(each.message) for each in found] == []

@@ -117,6 +117,13 @@ class FakeProvider:
 
     async def refuse(self) -> None:
         """Stops listening: new connections are refused, open ones go on."""
+        loop = asyncio.get_running_loop()
+        for server in self._servers:
+            for listening in server.sockets:
+                loop.remove_reader(listening.fileno())
+        # A server that closes forgets a connection that was accepted and is not yet set up: those come first.
+        for _ in range(3):
+            await asyncio.sleep(0)
         for server in self._servers:
             server.close()
 
