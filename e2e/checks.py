@@ -177,7 +177,13 @@ def _ended_well(flow: Flow) -> bool:
         # Codex leaves its WebSocket without a closing handshake, when it has what it wanted.
         last = flow.websocket.messages[-1]
         return not last.from_client and b'"response.completed"' in last.body
-    return flow.outcome == "complete"
+    return flow.outcome == "complete" or _unused(flow)
+
+
+def _unused(flow: Flow) -> bool:
+    """Whether a flow is a WebSocket on which neither side said a word: with a ChatGPT login Codex opens one ahead of its
+    first request, and another for the request itself if that comes half a minute later."""
+    return flow.response is not None and flow.response.status == 101 and flow.websocket is None
 
 
 def _errors_in(flow: Flow, status: int) -> int:
@@ -238,7 +244,12 @@ def _judge_identity(requests: list[Received], flows: list[Flow], case: Case) -> 
 
 def _judge_usage(flows: list[Flow]) -> None:
     for flow in flows:
-        if flow.operation in _MODEL_OPERATIONS and flow.response and flow.response.status in {101, 200}:
+        if (
+            flow.operation in _MODEL_OPERATIONS
+            and flow.response
+            and flow.response.status in {101, 200}
+            and not _unused(flow)
+        ):
             counted = flow.usage.input if flow.usage else None
             if not counted or counted % USAGE.input:
                 raise Trouble(f"{counted} input tokens were counted instead of {USAGE.input}: {_outcomes([flow])}")
