@@ -5,14 +5,11 @@ all open tapes, and counts the rest. At the end heads, targets, texts and plain 
 flow is queued; all further work is the store's thread's. Tapes that end in the same turn of the event loop are recorded
 together: what is done several times in a row costs half, and they share one write. A watcher may look at a tape while it
 runs; the pieces pass without it.
-
-Long because tapes and recorder share one account, and a flow is built from the parts of both.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -26,25 +23,15 @@ from ccproxy.flows.arrivals import Arrivals, note
 from ccproxy.flows.config import FlowsConfig
 from ccproxy.flows.model import Flow, RequestRecord, ResponseRecord, WebSocketMessage, WebSocketRecord
 from ccproxy.flows.redact import HeaderRedactor, Scrubber, clean_body, clean_target, clean_text, is_oauth
+from ccproxy.flows.reel import MAX_HELD_BYTES, Account, Reel
 from ccproxy.flows.rows import SMALL_BODY
 from ccproxy.flows.store import FlowStore
 from ccproxy.lightllm.ir.losses import Loss
 from ccproxy.util.clock import Clock
 
-#: Most bytes held by all open tapes together.
-MAX_HELD_BYTES = 128 * 1024 * 1024
-
 _MAX_NAME = 256
 _MAX_TEXT = 2000
 _MAX_SCRUBBERS = 64
-
-
-@dataclass(slots=True)
-class _Account:
-    """Bytes held by open tapes."""
-
-    limit: int
-    held: int = 0
 
 
 class Watcher(Protocol):
@@ -52,54 +39,9 @@ class Watcher(Protocol):
 
     def began(self, tape: Tape) -> None:
         """A tape runs. What it has so far can be asked for at any time."""
-        ...
 
     def ended(self, tape: Tape) -> None:
         """A tape has ended. Its flow is on the way to the store."""
-        ...
-
-
-class _Reel:
-    """The beginning of one body, and its whole size."""
-
-    __slots__ = ("_account", "_limit", "held", "pieces", "size", "truncated")
-
-    def __init__(self, account: _Account, limit: int) -> None:
-        self._account = account
-        self._limit = limit
-        self.pieces: list[bytes] = []
-        self.held = 0
-        self.size = 0
-        self.truncated = False
-
-    def add(self, data: bytes) -> bytes:
-        """Counts `data` and returns as much of it as is kept."""
-        size = len(data)
-        self.size += size
-        if self.truncated:
-            return b""
-        account = self._account
-        if self.held + size > self._limit or account.held + size > account.limit:
-            self.truncated = True
-            size = max(0, min(self._limit - self.held, account.limit - account.held))
-            data = data[:size]
-        self.held += size
-        account.held += size
-        self.pieces.append(data)
-        return data
-
-    def take(self) -> bytes:
-        """What was kept, in one piece. The account is settled."""
-        self._account.held -= self.held
-        self.held = 0
-        pieces, self.pieces = self.pieces, []
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def copy(self) -> _Reel:
-        """A reel with what there is so far, on an account of its own."""
-        copy = _Reel(_Account(0), self._limit)
-        copy.pieces, copy.held, copy.size, copy.truncated = self.pieces[:], self.held, self.size, self.truncated
-        return copy
 
 
 class Tape:
@@ -123,8 +65,8 @@ class Tape:
         self._exchange = exchange
         self._request = recorder.reel()
         self._response = recorder.reel()
-        self._answer: _Reel | None = None
-        self._websocket: _Reel | None = None
+        self._answer: Reel | None = None
+        self._websocket: Reel | None = None
         self._messages = WebSocketRecord()
         self._arrivals: Arrivals = []
         self._mono = recorder.mono
@@ -287,7 +229,7 @@ class Recorder:
         self.watcher: Watcher | None = None
         self._clock = clock
         self.mono = clock.mono
-        self._account = _Account(max_held_bytes)
+        self._account = Account(max_held_bytes)
         self._headers = HeaderRedactor()
         self._scrubbers: dict[frozenset[str], Scrubber] = {}
         self._blank = _BlankTape()
@@ -307,9 +249,9 @@ class Recorder:
             self.watcher.began(tape)
         return tape
 
-    def reel(self) -> _Reel:
+    def reel(self) -> Reel:
         """For tapes: a new reel on the shared account."""
-        return _Reel(self._account, self.config.max_body_bytes)
+        return Reel(self._account, self.config.max_body_bytes)
 
     def moment(self, timings: Timings) -> float:
         """For tapes: now, as seconds since the epoch on the exchange's own scale, which no change of the clock breaks."""
@@ -364,9 +306,9 @@ class Recorder:
     def flow(
         self,
         exchange: Exchange,
-        request_reel: _Reel,
-        response_reel: _Reel,
-        answer_reel: _Reel | None,
+        request_reel: Reel,
+        response_reel: Reel,
+        answer_reel: Reel | None,
         websocket: WebSocketRecord | None,
         arrivals: Arrivals,
         scrubber: Scrubber,
@@ -441,7 +383,7 @@ class Recorder:
             _scrub_heads(flow, scrubber)
         return flow
 
-    def _request(self, snapshot: Snapshot, reel: _Reel, oauth: bool, scrubber: Scrubber) -> RequestRecord:
+    def _request(self, snapshot: Snapshot, reel: Reel, oauth: bool, scrubber: Scrubber) -> RequestRecord:
         kept = reel.take()
         if snapshot.body is None:
             body, size, truncated = kept, reel.size, reel.truncated
@@ -484,9 +426,7 @@ class Recorder:
             clean_target(snapshot.target),
         )
 
-    def _response(
-        self, head: ResponseHead, body: bytes, reel: _Reel, oauth: bool, scrubber: Scrubber
-    ) -> ResponseRecord:
+    def _response(self, head: ResponseHead, body: bytes, reel: Reel, oauth: bool, scrubber: Scrubber) -> ResponseRecord:
         cleaned = clean_body(body, scrubber, oauth=oauth, answer=True, truncated=reel.truncated)
         return ResponseRecord(
             self._headers.masked(head.headers),
