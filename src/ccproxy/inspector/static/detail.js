@@ -234,9 +234,10 @@ function fact(name, value) {
   return el("div", {}, el("dt", {}, name), el("dd", {}, value));
 }
 
+/** What a tab holds that one should know of before opening it: what a conversion lost, or how many messages there are. */
 function badge(name, facts) {
-  const number = name === "changes" ? facts.losses + facts.hooks : name === "messages" ? facts.messages : 0;
-  return number ? el("span", { class: "count" }, number) : null;
+  const [number, what] = { changes: [facts.losses, "lost"], messages: [facts.messages, "messages"] }[name] ?? [0, ""];
+  return number ? el("span", { class: "count", title: `${number} ${what}` }, number) : null;
 }
 
 async function message(path, role, head, line, signal) {
