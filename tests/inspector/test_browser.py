@@ -15,7 +15,7 @@ import pytest
 from inspector.world import EVIL, PATIENCE, SESSION, Slow, World, world
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 if not CHROMIUM:
@@ -258,8 +258,8 @@ class TestInjection:
             "addEventListener('securitypolicyviolation', (event) => console.error('policy ' + event.violatedDirective))"
         )
         page.goto(f"{window.world.url}/#/flows/{lived[1]['evil']}/{tab}")
-        page.wait_for_selector(f"{FLOW} > *")
-        until(page, "!document.querySelector('.loading')")
+        page.wait_for_selector(".flow-head h2")
+        page.wait_for_selector("#panel[aria-busy=false]")
         closed = page.locator("details:not([open]) > summary:visible")
         while closed.count():
             closed.first.click()
@@ -327,6 +327,28 @@ class TestKeys:
         press("g")
         page.wait_for_selector(f"#row-{rows[0]}[aria-selected=true]")
 
+    def test_a_key_for_a_tab_waits_for_the_flow(self, window: Window) -> None:
+        page = window.log_in()
+        page.wait_for_selector(".row")
+        first, second = (row["id"] for row in window.world.api("flows")["rows"][:2])
+        page.keyboard.press("j")
+        page.wait_for_selector(f"#row-{first}[aria-selected=true]")
+        page.wait_for_selector("#panel[aria-busy=false]")
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route(f"**/api/flows/{second}", hold)
+        page.keyboard.press("j")
+        page.keyboard.press("2")
+        until(page, "document.querySelector('[aria-busy=true]')")
+        while not held:  # the browser's events come while it waits
+            page.wait_for_timeout(10)
+        held[0].continue_()
+        page.wait_for_selector("#tab-request[aria-selected=true]")
+        assert page.url.endswith(f"{second}/request")
+
     def test_help_views_and_themes(self, window: Window) -> None:
         page = window.log_in()
         press = page.keyboard.press
@@ -371,7 +393,7 @@ class TestLooks:
         for place in ["#/flows", *places, f"#/session/{SESSION}", "#/costs"]:
             window.go(place)
             page.wait_for_selector("main > *")
-            until(page, "!document.querySelector('.loading')")
+            until(page, "!document.querySelector('[aria-busy=true]')")
             wide = page.evaluate(
                 "[document.documentElement, ...document.querySelectorAll('main, .panel, .page, .rows')]"
                 ".filter((node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.className)"

@@ -38,6 +38,8 @@ export class Detail {
   idle() {
     this.id = "";
     this.facts = null;
+    this.wanted = null;
+    this.busy(false);
     replace(this.head);
     replace(this.tabs);
     replace(this.panel, el("div", { class: "nothing" }, el("p", {}, "No flow is open."), el("p", { class: "aside" }, el("kbd", {}, "j"), " ", el("kbd", {}, "k"), " move, ", el("kbd", {}, "/"), " searches, ", el("kbd", {}, "?"), " lists all keys.")));
@@ -49,6 +51,8 @@ export class Detail {
     if (other) {
       this.id = id;
       this.facts = null;
+      this.wanted = null;
+      this.busy(true);
       this.cache = new Map();
       this.updates = null;
       this.stop?.abort();
@@ -61,6 +65,11 @@ export class Detail {
         const facts = await get(`flows/${id}`, {}, mine);
         if (mine.aborted) return;
         this.facts = facts;
+        const { wanted } = this;
+        if (wanted) {
+          this.step(wanted);
+          if (this.tab !== tab) return;
+        }
       }
       this.draw();
     } catch (error) {
@@ -68,7 +77,13 @@ export class Detail {
     }
   }
 
+  /** Whether what is asked for is still on its way. */
+  busy(is) {
+    this.panel.setAttribute("aria-busy", String(is));
+  }
+
   failed(error) {
+    this.busy(false);
     replace(this.head);
     replace(this.tabs);
     replace(this.panel, el("div", { class: "nothing" }, el("p", { role: "alert" }, error.message), error.hint && el("p", { class: "aside" }, error.hint)));
@@ -145,8 +160,10 @@ export class Detail {
     if (this.cache.has(tab)) {
       replace(this.panel, this.cache.get(tab));
       this.panel.scrollTop = 0;
+      this.busy(false);
       return;
     }
+    this.busy(true);
     const late = setTimeout(() => id === this.id && tab === this.tab && replace(this.panel, el("p", { class: "aside loading" }, "Loading…")), 150);
     try {
       const node = await this.content(tab, facts);
@@ -158,12 +175,17 @@ export class Detail {
       if (error.name !== "AbortError" && id === this.id) replace(this.panel, el("p", { class: "notice", role: "alert" }, error.message, error.hint && ` (${error.hint})`));
     } finally {
       clearTimeout(late);
+      if (id === this.id && tab === this.tab) this.busy(false);
     }
   }
 
-  /** Another tab, by its place or in a direction. */
+  /** Another tab, by its place or in a direction; of a flow that is on its way, when it is there. */
   step({ place, by }) {
-    if (!this.facts) return;
+    if (!this.facts) {
+      this.wanted = { place, by };
+      return;
+    }
+    this.wanted = null;
     const tabs = this.available().map(([name]) => name);
     const next = place !== undefined ? tabs[place] : tabs[(tabs.indexOf(this.tab) + by + tabs.length) % tabs.length];
     if (next) this.go(this.id, next);
