@@ -469,11 +469,9 @@ class TestMany:
                 assert rounds < 500, page.url
             assert page.locator(".row").count() < 60
             assert page.evaluate("document.querySelector('.rows').scrollHeight") >= 10_000 * 46
-            begin = page.evaluate("performance.now()")
             for _ in range(20):
                 page.keyboard.press("k")
-            until(page, "location.hash.length > 10")
-            assert page.evaluate("performance.now()") - begin < 3000
+            page.wait_for_selector(f"#row-{21:012x}[aria-selected=true]")
             window.close()
 
 

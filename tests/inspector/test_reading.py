@@ -40,6 +40,24 @@ async def test_without_a_store_there_is_nothing_and_it_is_looked_for_again(readi
     assert [row["id"] for row in page["rows"]] == [f"{2:012x}", f"{1:012x}"]
 
 
+class Emerging(Path):
+    """A file that is made between two looks at it: the first finds nothing."""
+
+    seen = False
+
+    def exists(self, *, follow_symlinks: bool = True) -> bool:
+        before, self.seen = self.seen, True
+        return before and super().exists(follow_symlinks=follow_symlinks)
+
+
+async def test_a_store_that_is_made_while_it_is_opened_is_not_taken_for_empty_for_ever(tmp_path: Path) -> None:
+    await stored(tmp_path / "flows.db", [make_flow(1)])
+    reading = Reading(Emerging(tmp_path / "flows.db"), Registry())
+    assert (await reading.page(Query(), None, 10))["rows"] == []
+    assert [row["id"] for row in (await reading.page(Query(), None, 10))["rows"]] == [f"{1:012x}"]
+    await reading.close()
+
+
 async def test_the_loop_is_not_held_up(reading: Reading) -> None:
     gate = threading.Event()
     blocked = asyncio.create_task(reading.run(lambda: gate.wait(10)))

@@ -88,6 +88,11 @@ class FlowReader(ABC):
     def name(self) -> str:
         """What the store is called in errors."""
 
+    @property
+    def there(self) -> bool:
+        """Whether there was a store when this view of it was opened; without one it stays empty."""
+        return True
+
     @abstractmethod
     def close(self) -> None:
         """Lets go of the store."""

@@ -44,6 +44,10 @@ class Reader(FlowReader):
     def name(self) -> str:
         return str(self._path)
 
+    @property
+    def there(self) -> bool:
+        return self._connection is not None
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

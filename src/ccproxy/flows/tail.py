@@ -111,7 +111,7 @@ class Tail:
 
     def _open(self, identity: tuple[int, int]) -> None:
         reader = open_reader(self._place)
-        if isinstance(reader, Reader) and reader.version() == 0:  # there is nothing in it yet
+        if not reader.there:
             reader.close()
             return
         self._reader, self._identity = reader, identity

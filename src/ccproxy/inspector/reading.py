@@ -8,7 +8,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -124,7 +123,7 @@ class Reading:
     def _store(self) -> FlowReader:
         if self._reader is None:
             reader = open_reader(self._place)
-            if isinstance(self._place, Path) and not self._place.exists():
+            if not reader.there:
                 return reader  # looked for again next time
             self._reader = reader
         return self._reader
